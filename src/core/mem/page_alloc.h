@@ -1,0 +1,41 @@
+/* Buddy allocator over the frame table. Lock level LOCK_HEAP, taken inside. */
+#ifndef CORBEL_CORE_MEM_PAGE_ALLOC_H
+#define CORBEL_CORE_MEM_PAGE_ALLOC_H
+
+#include "core/mem/frame.h"
+
+struct domain;
+
+/* Frames for d's own use as guest memory: type FRAME_NONE, one reference each,
+ * allocated, zeroed. Counts in d->tot_pages; fails (mfn_invalid) when that
+ * would pass d->max_pages or memory is short. order <= FRAME_ORDER_MAX. */
+mfn_t guest_pages_alloc(struct domain *d, unsigned order);
+
+/* As guest_pages_alloc, but accepts only frames below 2^addr_bits bytes
+ * (0: no limit) . */
+mfn_t guest_pages_alloc_below(struct domain *d, unsigned order, unsigned addr_bits);
+
+/* 2^order zeroed hypervisor frames of the given type (FRAME_HYP, FRAME_SHARED
+ * or FRAME_P2M), accounted to d (NULL: the hypervisor itself). One reference
+ * each. NULL when memory is short. */
+void *hyp_pages_alloc(struct domain *d, unsigned order, enum frame_type type);
+
+/* Gives them back at once; the caller knows that nobody maps them. For
+ * FRAME_SHARED pages that a guest may still map, use frame_put(). */
+void hyp_pages_free(void *p, unsigned order);
+
+/* Pages that satisfy sizeof-type requests: bytes rounded up to a power of two
+ * of frames. */
+unsigned order_of_bytes(uint64_t bytes);
+
+/* Frees one frame whose last reference went. For frame.c only. */
+void page_free_one(mfn_t m);
+
+uint64_t free_page_count(void);
+uint64_t total_page_count(void);
+
+/* Scrubs some dirty free memory; called when a CPU is idle. True iff there was
+ * any. */
+bool page_scrub_some(void);
+
+#endif

@@ -1,0 +1,65 @@
+/* struct hv: every mutable object of the hypervisor hangs off this one root,
+ * which lives in the machine's own frames. */
+#ifndef CORBEL_CORE_STATE_H
+#define CORBEL_CORE_STATE_H
+
+#include "core/audit/audit.h"
+#include "core/domain/domain.h"
+#include "core/lock.h"
+#include "core/mem/frame.h"
+#include "core/sched/sched.h"
+#include "core/time/timer.h"
+#include "core/vcpu/vcpu.h"
+#include "port/mem.h"
+
+#define DOMAINS_PER_PAGE (PAGE_SIZE / sizeof(struct domain *))
+#define DOMAIN_PAGES ((DOMID_FIRST_RESERVED + DOMAINS_PER_PAGE - 1) / DOMAINS_PER_PAGE)
+
+struct cpu {
+    uint32_t id;
+    bool online;
+    uint32_t resched;      /* atomic: go through schedule() */
+    struct vcpu *current;  /* NULL: idle */
+    struct runqueue rq;
+    struct timer_queue timers;
+    uint8_t lock_depth;    /* levels of the locks held, innermost last */
+    uint8_t lock_level[16];
+    uint32_t preempt_every; /* tests: make every n-th preempt point fire */
+    uint32_t preempt_count;
+};
+
+struct heap {
+    struct lock lock;
+    mfn_t head[FRAME_ORDER_MAX + 1];
+    uint64_t free_pages, total_pages;
+    uint64_t dirty_hint;
+};
+
+struct hv {
+    uint64_t *frames;   /* the frame table */
+    uint64_t max_mfn;   /* frames covered by it */
+    struct heap heap;
+    uint64_t hyp_pages; /* hypervisor frames that serve no domain */
+    uint32_t cpu_count;
+    struct lock domain_list_lock;
+    struct domain **domain_page[DOMAIN_PAGES];
+    uint32_t domain_count; /* not yet freed */
+    uint32_t alive_count;  /* not shut down */
+    struct cpu cpu[MAX_CPUS];
+    struct lock log_lock;
+};
+
+extern struct hv *hv;
+
+static inline struct cpu *this_cpu(void)
+{
+    return &hv->cpu[port_cpu_id()];
+}
+
+/* The vCPU whose exit this CPU is handling, NULL on an idle CPU. */
+static inline struct vcpu *current(void)
+{
+    return this_cpu()->current;
+}
+
+#endif

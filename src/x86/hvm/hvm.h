@@ -1,0 +1,116 @@
+/* x86's part of a domain and of a vCPU, and what the files of x86/hvm share. */
+#ifndef CORBEL_X86_HVM_HVM_H
+#define CORBEL_X86_HVM_HVM_H
+
+#include "base/xen.h"
+
+#include <xen/hvm/params.h>
+
+#include "core/domain/domain.h"
+#include "core/vcpu/vcpu.h"
+#include "port/guest.h"
+#include "x86/hvm/vdev.h"
+#include "x86/hvm/vlapic.h"
+
+struct vcpu_arch {
+    struct guest_regs regs;     /* valid while the vCPU is stopped */
+    struct guest_exit exit;     /* the exit being handled: modes for translation */
+    struct guest_event pending; /* exception or re-injection for the next entry */
+    bool nmi_pending, nmi_blocked;
+    bool wait_sipi;             /* INIT received, waiting for SIPI */
+    bool live;                  /* state is in the engine */
+    uint8_t upcall_vector;      /* HVMOP_set_evtchn_upcall_vector, 0: none */
+    struct vlapic lapic;
+    uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_var[16];
+    uint64_t pat, xcr0, tsc_aux, misc_enable, mcg_status;
+    uint64_t exits[EXIT_REASONS];
+};
+
+struct domain_arch {
+    uint64_t params[HVM_NR_PARAMS];
+    uint8_t callback_vector; /* from HVM_PARAM_CALLBACK_IRQ of type vector, or 0 */
+    uint32_t vcpu_total;     /* as cpuid and MADT tell */
+    struct vdev dev;         /* PIT, IOAPIC, PM timer, RTC of the domain */
+    uint64_t hypercalls[64]; /* counts by number */
+    gfn_t special_gfn;       /* first gfn of the builder's special pages */
+};
+
+/* hvm_run.c: what happens on the way in. */
+void hvm_prepare_entry(struct vcpu *v, struct guest_entry *entry);
+/* Queues an exception for the next entry; a second one while one is pending
+ * becomes #DF, then a triple fault (SDM 6.15). */
+void hvm_inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
+void hvm_inject_pf(struct vcpu *v, uint32_t error, uint64_t cr2);
+
+/* hvm_exit.c: handles v->arch->exit with v->arch->regs. */
+void hvm_handle_exit(struct vcpu *v);
+/* Moves rip past the instruction of len bytes and clears the shadow. */
+void hvm_skip(struct vcpu *v, unsigned len);
+
+/* hvm_vcpu.c: INIT, SIPI and the states they load. */
+void hvm_vcpu_reset_state(struct guest_state *s);
+void hvm_vcpu_init(struct vcpu *v);
+void hvm_vcpu_sipi(struct vcpu *v, uint8_t vector);
+void hvm_vcpu_nmi(struct vcpu *v);
+
+/* hvm_op.c */
+int64_t do_hvm_op(struct vcpu *v, uint64_t args[6]);
+uint64_t hvm_param(const struct domain *d, uint32_t index);
+
+/* hypercall_page.c: the 4 KiB page that MSR 0x40000000 asks for. */
+void hypercall_page_fill(uint8_t page[4096], bool intel);
+
+/* cpuid.c: what the domain sees. */
+struct cpuid_leaf {
+    uint32_t eax, ebx, ecx, edx;
+};
+struct cpuid_leaf cpuid_query(struct vcpu *v, uint32_t leaf, uint32_t subleaf);
+
+/* msr.c: 0, or -1 for #GP. */
+int msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);
+int msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
+/* True iff guests access msr in the engine itself, without an exit. */
+bool msr_passthrough(uint32_t msr);
+
+/* guest_walk.c: the guest's own page tables (32-bit, PAE, 4-level). */
+enum walk_access { WALK_READ = 0, WALK_WRITE = 1, WALK_FETCH = 2 };
+struct walk_mode {
+    uint64_t cr0, cr3, cr4, efer;
+    bool user;    /* access at CPL 3 */
+    bool implicit; /* implicit supervisor access: no SMAP by AC */
+    bool ac;      /* EFLAGS.AC */
+};
+struct walk_result {
+    gaddr_t gpa;
+    uint32_t error;    /* page-fault error code when walk fails */
+    uint8_t order;     /* page order of the leaf: 0, 9, 18 */
+    bool writable, executable, user, dirty;
+};
+/* Translates la for access; sets accessed and dirty bits iff set_ad. 0, or -1
+ * with error set; -2 when a table lies outside guest memory. */
+int guest_walk(struct domain *d, const struct walk_mode *m, uint64_t la, enum walk_access a,
+               bool set_ad, struct walk_result *out);
+
+/* emulate.c: decodes and performs the one instruction that touched MMIO or
+ * string I/O. 0 done (rip moved), 1 an exception was queued, -1 cannot. */
+int emulate_instruction(struct vcpu *v, gaddr_t mmio_gpa, bool have_gpa);
+/* insn_len.c: length of the instruction at the bytes, 0 when not decodable. */
+struct insn {
+    uint8_t len, opcode_len;
+    uint8_t prefix_rep; /* 0, 0xf2, 0xf3 */
+    uint8_t rex, opsize, addrsize; /* in bytes */
+    uint8_t seg;  /* enum seg_reg or 0xff */
+    uint8_t map;  /* 0 one byte, 1 0f, 2 0f38, 3 0f3a */
+    uint8_t opcode, modrm, sib;
+    bool has_modrm, lock;
+    int64_t disp;
+    uint64_t imm;
+    uint8_t imm_size;
+};
+/* mode: 2, 4 or 8 (16-, 32-, 64-bit code). 0 or -1. */
+int insn_decode(const uint8_t *bytes, unsigned n, unsigned mode, struct insn *out);
+/* Linear address of the memory operand; bases: FS and GS base, others 0 in
+ * 64-bit mode. */
+uint64_t insn_effective(const struct insn *i, const struct guest_regs *r, uint64_t seg_base);
+
+#endif
