@@ -16,4 +16,7 @@ unsigned script_run_count(struct vcpu *v);
 /* The state last loaded, and the MSRs written. */
 struct guest_state *script_state(struct vcpu *v);
 
+/* How often port_guest_flush() was called since the program started. */
+unsigned script_flush_count(void);
+
 #endif

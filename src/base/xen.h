@@ -7,7 +7,10 @@
 
 #include <xen/xen.h>
 
+/* ERESTART is declared only to hypervisors. */
+#define __XEN__
 #include <xen/errno.h>
+#undef __XEN__
 
 /* A handler's result that means: arguments were advanced, run it again. */
 #define HYPERCALL_RESTART (-(int64_t)XEN_ERESTART)

@@ -1,0 +1,73 @@
+/* The boot CPU's local APIC and its timer (SDM Vol. 3 ch. 10). xAPIC mode. */
+#include "bare/bare.h"
+
+#include "base/arith.h"
+#include "port/time.h"
+
+#define MSR_APIC_BASE 0x1bu
+#define APIC_BASE_ENABLE (1u << 11)
+#define APIC_TPR 0x80u
+#define APIC_EOI 0xb0u
+#define APIC_SVR 0xf0u
+#define APIC_LVT_TIMER 0x320u
+#define APIC_TIMER_INITIAL 0x380u
+#define APIC_TIMER_CURRENT 0x390u
+#define APIC_TIMER_DIVIDE 0x3e0u
+#define SVR_ENABLE 0x100u
+#define LVT_MASKED 0x10000u
+#define DIVIDE_BY_16 3u
+#define CALIBRATE_NS 10000000u
+
+static volatile uint32_t *apic;
+static uint64_t ticks_per_ms;
+
+static void apic_write(unsigned reg, uint32_t v)
+{
+    apic[reg / 4] = v;
+}
+
+static uint32_t apic_read(unsigned reg)
+{
+    return apic[reg / 4];
+}
+
+void lapic_eoi(void)
+{
+    apic_write(APIC_EOI, 0);
+}
+
+void lapic_init(void)
+{
+    uint64_t base = rdmsr(MSR_APIC_BASE), start;
+
+    wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
+    apic = phys_to_ptr(base & PAGE_MASK);
+    outb(0x21, 0xff); /* legacy interrupt controllers off */
+    outb(0xa1, 0xff);
+    apic_write(APIC_TPR, 0);
+    apic_write(APIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
+    apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_16);
+    apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
+    start = port_time_now();
+    apic_write(APIC_TIMER_INITIAL, UINT32_MAX);
+    while (port_time_now() - start < CALIBRATE_NS) {
+    }
+    ticks_per_ms = (UINT32_MAX - apic_read(APIC_TIMER_CURRENT)) / (CALIBRATE_NS / 1000000);
+    apic_write(APIC_TIMER_INITIAL, 0);
+    apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
+}
+
+void lapic_timer_arm(uint64_t deadline_ns)
+{
+    uint64_t now = port_time_now(), ticks;
+
+    if (!apic)
+        return;
+    if (deadline_ns == TIME_NEVER) {
+        apic_write(APIC_TIMER_INITIAL, 0);
+        return;
+    }
+    ticks = deadline_ns > now ? min_u64(deadline_ns - now, UINT64_C(1000000000)) : 0;
+    ticks = ticks * ticks_per_ms / 1000000 + 1;
+    apic_write(APIC_TIMER_INITIAL, (uint32_t)min_u64(ticks, UINT32_MAX));
+}
