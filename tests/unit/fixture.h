@@ -39,6 +39,10 @@ int64_t fixture_hypercall(struct vcpu *v, uint64_t nr, uint64_t a0, uint64_t a1,
                           uint64_t a3, uint64_t a4);
 void *fixture_guest(struct domain *d, uint64_t gpa); /* host pointer to guest memory */
 
+/* Where fixture_op keeps its argument: populated when first used. */
+#define FIXTURE_SCRATCH_GPA UINT64_C(0xe0000000)
+#define FIXTURE_SCRATCH_PAGES 4u
+
 /* One hypercall with one structure argument at a scratch page: writes *arg,
  * calls nr(sub, pointer), reads *arg back. */
 int64_t fixture_op(struct vcpu *v, uint64_t nr, uint64_t sub, void *arg, size_t len);

@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# One simulator scenario. usage: scenario.sh CORBEL-SIM GUESTS HOSTILE-ELF NAME
+# GUESTS is the folder that ci/kernels.sh and ci/initrd.sh fill.
+set -euo pipefail
+sim=$1 guests=$2 hostile=$3 name=$4
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+out=$work/out
+
+fail() {
+    echo "scenario $name: $*"
+    tail -60 "$out" 2>/dev/null || true
+    exit 1
+}
+
+# guest NAME KERNEL VCPUS MEMORY [EXTRA]: writes an xl.cfg file
+guest() {
+    local kernel=$2 ramdisk="ramdisk = \"$guests/initrd.gz\""
+    case $kernel in
+    cloud | amd64) kernel=$guests/$kernel/vmlinuz ;;
+    *) ramdisk= ;;
+    esac
+    cat >"$work/$1.cfg" <<EOF
+name = "$1"
+type = "pvh"
+kernel = "$kernel"
+$ramdisk
+memory = $4
+vcpus = $3
+extra = "console=hvc0 corbel.vcpus=$3 ${5:-}"
+EOF
+}
+
+# run EXPECTED-STATUS ARGUMENTS...
+run() {
+    local want=$1 got=0
+    shift
+    timeout 500 "$sim" "$@" >"$out" 2>&1 </dev/null || got=$?
+    [ "$got" = "$want" ] || fail "exit status $got, expected $want"
+}
+
+has() { grep -qE "$1" "$out" || fail "no line matches: $1"; }
+clean() { has '^audit: clean, 0 frames leaked$'; }
+worked() { has "^$1 *\\| .*corbel: workload ok"; }
+
+# Bad input: one clear line, exit status 1.
+refused() {
+    run 1 "$@"
+    [ "$(wc -l <"$out")" = 1 ] || fail "not exactly one line"
+}
+
+boot() { # KERNEL VCPUS PCPUS
+    guest one "$1" "$2" 256
+    run 0 --pcpus "$3" "$work/one.cfg"
+    worked one
+    clean
+}
+
+with_neighbour() { # STATUS MODE [OPTIONS...]
+    local status=$1 mode=$2
+    shift 2
+    guest good cloud 1 256
+    guest bad "$hostile" 1 64 "mode=$mode"
+    run "$status" --pcpus 2 "$@" "$work/good.cfg" "$work/bad.cfg"
+    worked good
+    clean
+}
+
+same_twice() { # VCPUS PCPUS OPTIONS...
+    guest one cloud "$1" 256
+    local pcpus=$2
+    shift 2
+    for i in 1 2; do
+        run 0 --pcpus "$pcpus" --trace "$work/trace$i" "$@" "$work/one.cfg"
+        grep -v 'wall' "$out" >"$work/out$i"
+    done
+    [ -s "$work/trace1" ] || fail "empty trace"
+    cmp "$work/trace1" "$work/trace2" || fail "traces differ"
+    cmp "$work/out1" "$work/out2" || fail "outputs differ"
+    python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$work/trace1" || fail "not JSON"
+}
+
+case $name in
+cloud-1v-1p) boot cloud 1 1 ;;
+cloud-4v-1p) boot cloud 4 1 ;;
+cloud-4v-4p) boot cloud 4 4 ;;
+amd64-1v-4p) boot amd64 1 4 ;;
+amd64-4v-4p) boot amd64 4 4 ;;
+xapic)
+    guest one cloud 2 256 nox2apic
+    run 0 --pcpus 2 "$work/one.cfg"
+    worked one
+    clean
+    ;;
+audited)
+    guest one cloud 2 256
+    run 0 --pcpus 2 --audit-every 50 "$work/one.cfg"
+    worked one
+    clean
+    ;;
+same-1v) same_twice 1 1 ;;
+same-4v) same_twice 4 4 --seed 7 ;;
+neighbour-crash)
+    guest good cloud 1 256
+    guest bad cloud 1 256 corbel.test=crash
+    run 2 --pcpus 2 "$work/good.cfg" "$work/bad.cfg"
+    worked good
+    clean
+    ;;
+neighbour-triple) with_neighbour 2 triple ;;
+neighbour-spin) with_neighbour 4 spin --max-time 30 ;;
+neighbour-scribble) with_neighbour 0 scribble ;;
+neighbour-flood) with_neighbour 0 flood ;;
+bad-input)
+    refused --kernel "$work/absent" --memory 64
+    head -c 5000 "$guests/cloud/vmlinuz" >"$work/short"
+    refused --kernel "$work/short" --memory 64
+    cp /bin/true "$work/true"
+    refused --kernel "$work/true" --memory 64
+    echo "not a kernel" >"$work/text"
+    refused --kernel "$work/text" --memory 64
+    refused --kernel "$hostile" --memory 0
+    refused --kernel "$hostile" --memory 99999999999
+    refused --kernel "$guests/cloud/vmlinuz" --memory 8
+    refused --kernel "$hostile" --vcpus 1000
+    refused --no-such-option
+    refused "$work/absent.cfg"
+    guest one "$hostile" 1 64
+    echo 'frobnicate = 1' >>"$work/one.cfg"
+    refused "$work/one.cfg"
+    echo 'memory = = 3' >"$work/broken.cfg"
+    run 1 "$work/broken.cfg"
+    refused
+    ;;
+*) fail "unknown scenario" ;;
+esac
+echo "scenario $name: ok"
