@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the two commands: quiet steps that show progress and keep their logs.
 mkdir -p build/logs
 jobs=$(nproc)

@@ -17,6 +17,7 @@ struct world_config {
     uint64_t seed;
     uint64_t wallclock_ns;  /* at virtual time 0; a fixed default when 0 */
     uint64_t max_time_ns;   /* virtual; 0: none */
+    uint64_t quantum_ns;    /* how far a guest may run ahead of other CPUs; 0: 20 us */
 };
 
 /* Maps the arena, resets clock and CPUs. Does not call hv_init(). 0 or -1. */
@@ -34,7 +35,9 @@ enum world_end {
     WORLD_STOPPED,     /* world_request_stop() */
 };
 
-/* Runs cpu_turn() for ever on every physical CPU until something ends it. */
+/* Runs cpu_turn() for ever on every physical CPU (after cpu_online() where that
+ * was not called yet) until something ends it. Except after a panic every CPU is
+ * then outside the core, and world_run() may be called again. */
 enum world_end world_run(void);
 const char *world_panic_text(void);
 void world_request_stop(void);
@@ -60,6 +63,32 @@ extern void (*world_console_sink)(uint16_t domid, const char *s, size_t n);
 extern size_t (*world_console_source)(uint16_t domid, char *s, size_t n);
 extern void (*world_trace_sink)(enum trace_event ev, uint64_t a, uint64_t b, uint64_t c);
 extern void (*world_code_changed_sink)(uint64_t mfn, uint64_t count);
+
+/* Called at every exit from guest mode, on the CPU that left it. */
+extern void (*world_exit_hook)(void);
+
+/* Called before every acquire inside world_run(): true forces a switch to
+ * another CPU that has something to do, if there is one. */
+extern bool (*world_acquire_hook)(void);
+
+/* True iff every other CPU is outside the core: what an audit needs. */
+bool world_quiescent(void);
+
+/* Goes on until all CPUs idle with nothing pending, at most for ns of virtual
+ * time. After a world_run() that ended without panic. */
+enum world_end world_drain(uint64_t ns);
+
+/* The highest clock of all CPUs, and the lowest time at which anything can still
+ * happen. */
+uint64_t world_latest(void);
+uint64_t world_floor(void);
+
+/* Without world_run(), calls from main count as CPU 0's; from now on as cpu's,
+ * whose clock moves up to the previous one's. */
+void world_on_cpu(unsigned cpu);
+
+/* A number from the world's own generator, started by the seed. */
+uint64_t world_random(void);
 
 /* The arena. */
 uint8_t *world_ram(void);

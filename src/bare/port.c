@@ -1,6 +1,7 @@
 /* The rest of the port on one bare CPU. */
 #include "bare/bare.h"
 
+#include "base/atomic.h"
 #include "base/string.h"
 #include "base/xen.h"
 #include "core/state.h"

@@ -94,6 +94,12 @@ static inline uint32_t fetch_add_u32(uint32_t *p, uint32_t v)
     return __atomic_fetch_add(p, v, __ATOMIC_ACQ_REL);
 }
 
+/* Orders all memory accesses before it against all after it. */
+static inline void memory_fence(void)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 /* Sets bit nr of the bitmap at p; returns its old value. */
 static inline bool test_and_set_bit(uint64_t nr, uint64_t *p)
 {

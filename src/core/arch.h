@@ -31,6 +31,9 @@ bool arch_vcpu_event_pending(struct vcpu *v);
 /* vcpu_info.evtchn_upcall_pending went from 0 to 1. */
 void arch_vcpu_upcall(struct vcpu *v);
 
+/* Makes an NMI pending for v. Any context. */
+void arch_vcpu_nmi(struct vcpu *v);
+
 /* VCPUOP_initialise: loads the context at linear address gva of caller. */
 int arch_vcpu_initialise(struct vcpu *caller, struct vcpu *v, uint64_t gva);
 

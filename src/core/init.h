@@ -13,6 +13,7 @@ struct boot_info {
     const struct memory_range *ram; /* usable: neither image nor firmware */
     size_t ram_count;
     uint32_t cpu_count;
+    bool ram_zeroed; /* all of ram holds zeroes: nothing needs scrubbing at first */
 };
 
 /* Builds struct hv inside the given memory: frame table, heap, CPUs. Runs once

@@ -1,5 +1,7 @@
 /* Spin locks with levels. A CPU takes locks in rising level only; the order is
- * checked at every acquire. */
+ * checked at every acquire.
+ *
+ * INV-LOCK-1: a CPU outside the core holds no lock. */
 #ifndef CORBEL_CORE_LOCK_H
 #define CORBEL_CORE_LOCK_H
 

@@ -8,6 +8,7 @@
 #include "core/lock.h"
 #include "core/mem/frame.h"
 #include "core/sched/sched.h"
+#include "core/time/pvclock.h"
 #include "core/time/timer.h"
 #include "core/vcpu/vcpu.h"
 #include "port/mem.h"
@@ -22,22 +23,38 @@ struct cpu {
     struct vcpu *current;  /* NULL: idle */
     struct runqueue rq;
     struct timer_queue timers;
+    struct domain *deferred; /* domain_settle(): what waits until no lock is held */
     uint8_t lock_depth;    /* levels of the locks held, innermost last */
     uint8_t lock_level[16];
     uint32_t preempt_every; /* tests: make every n-th preempt point fire */
     uint32_t preempt_count;
 };
 
+/* Free memory below and above 4 GiB is kept apart: requests that can take any
+ * frame leave the frames that 32-bit addresses reach to those that cannot. */
+enum heap_zone { HEAP_LOW, HEAP_HIGH, HEAP_ZONES };
+#define HEAP_LOW_FRAMES (UINT64_C(1) << (32 - PAGE_SHIFT))
+
+/* First block of a free list; mfn 0 (never handed out) ends a list. */
+struct heap_list {
+    mfn_t clean[FRAME_ORDER_MAX + 1]; /* blocks that are all zero */
+    mfn_t dirty[FRAME_ORDER_MAX + 1]; /* blocks that may hold old data */
+};
+
 struct heap {
     struct lock lock;
-    mfn_t head[FRAME_ORDER_MAX + 1];
-    uint64_t free_pages, total_pages;
-    uint64_t dirty_hint;
+    struct heap_list zone[HEAP_ZONES];
+    uint64_t free_pages;  /* frames in free blocks */
+    uint64_t dirty_pages; /* of them in dirty blocks */
+    uint64_t total_pages; /* frames of RAM in the frame table, in use or free */
+    mfn_t scrub;          /* dirty block being zeroed, 0: none ... */
+    uint64_t scrub_done;  /* ... whose first frames are zero already */
 };
 
 struct hv {
     uint64_t *frames;   /* the frame table */
     uint64_t max_mfn;   /* frames covered by it */
+    bool ram_dirty;     /* RAM may have held data when the hypervisor started */
     struct heap heap;
     uint64_t hyp_pages; /* hypervisor frames that serve no domain */
     uint32_t cpu_count;
@@ -47,6 +64,7 @@ struct hv {
     uint32_t alive_count;  /* not shut down */
     struct cpu cpu[MAX_CPUS];
     struct lock log_lock;
+    struct pvclock_base clock;
 };
 
 extern struct hv *hv;

@@ -6,25 +6,42 @@
 #include "base/xen.h"
 
 #include "base/types.h"
+#include "core/lock.h"
 
 struct domain;
 struct vcpu;
 
 /* Built-in backend of one domain's PV console ring (<xen/io/console.h>). */
 struct domain_console {
-    void *ring;    /* pinned page, NULL: no built-in backend */
-    uint32_t port; /* the guest's event channel */
+    void *ring;          /* pinned page, NULL: no built-in backend */
+    uint32_t port;       /* the guest's event channel */
+    struct lock lock;    /* LOCK_CONSOLE: the ring and its private indices */
+    uint64_t log_window; /* hv_log_guest(): second that log_lines counts */
+    uint32_t log_lines, log_lost;
 };
 
-/* Log output: printf subset of base/fmt.h. Level 0 error .. 3 debug. */
+/* Log output: printf subset of base/fmt.h. Level 0 error .. 3 debug; debug lines
+ * are not shown. One line per call, cut at CONSOLE_LINE bytes. */
+#define CONSOLE_LINE 240u
 void hv_log(unsigned level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Starts serving d's console ring at gfn g; allocates its event channel. */
+/* The same for what a guest can provoke: names d, and shows at most
+ * CONSOLE_GUEST_LINES lines per second of system time for it. */
+#define CONSOLE_GUEST_LINES 10u
+void hv_log_guest(struct domain *d, unsigned level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Starts serving d's console ring at gfn g; allocates its event channel, the
+ * number of which is in d->console.port. -XEN_EEXIST when there is one already,
+ * -XEN_EINVAL when g is not d's own memory, or what evtchn_alloc_consumer() says. */
 int console_ring_start(struct domain *d, gfn_t g);
+/* Stops serving it; the port stays until the domain's ports are closed. */
 void console_ring_stop(struct domain *d);
-/* The guest kicked its console port, or input may have come. */
+/* The guest kicked its console port, or input may have come. No lock from
+ * LOCK_EVTCHN up is held. */
 void console_ring_service(struct domain *d);
 
+/* CONSOLEIO_write and CONSOLEIO_read, see <xen/xen.h>. */
 int64_t do_console_io(struct vcpu *v, uint64_t args[6]);
 
 #endif

@@ -1,5 +1,9 @@
 /* A domain and its life cycle: created, run, shut down, killed, freed when the
- * last reference goes. */
+ * last reference goes.
+ *
+ * INV-DOM-1: a domain is listed under its id, and has a reference, until freed.
+ * INV-DOM-2: a domain that has guest pages has a reference.
+ * INV-DOM-3: alive_count is the number of domains neither shut down nor dying. */
 #ifndef CORBEL_CORE_DOMAIN_DOMAIN_H
 #define CORBEL_CORE_DOMAIN_DOMAIN_H
 
@@ -13,16 +17,19 @@
 #include "core/gnttab/gnttab.h"
 #include "core/lock.h"
 #include "core/p2m/p2m.h"
+#include "core/time/timer.h"
 
 struct vcpu;
 struct domain_arch;
 
 #define MAX_VCPUS 128u
+#define DOMAIN_WATCHDOGS 2u
 
 enum domain_state {
     DOMAIN_ALIVE,
     DOMAIN_DYING, /* being torn down */
     DOMAIN_DEAD,  /* torn down; freed with the last reference */
+    DOMAIN_BUILDING, /* inside domain_create(): listed, but not found */
 };
 
 struct domain {
@@ -55,11 +62,24 @@ struct domain {
 
     struct vcpu *vcpu[MAX_VCPUS];
     struct domain_arch *arch;
+
+    /* Atomic claims: 0, or 1 once somebody does it. */
+    uint32_t shutdown_claim, crash_claim, kill_claim;
+    bool shutdown_code_set; /* SCHEDOP_shutdown_code came first */
+    bool alive_counted;     /* in hv->alive_count */
+    bool xenstore;          /* XEN_DOMCTL_CDF_xs_domain */
+    uint32_t deferred;      /* atomic: on a CPU's deferred list, which has a reference */
+    struct domain *deferred_next;
+    struct timer watchdog[DOMAIN_WATCHDOGS]; /* SCHEDOP_watchdog; under lock */
+    uint32_t watchdog_used;                  /* bit per watchdog */
+    uint32_t sched_active, sched_epoch;      /* sched_account.c: active vCPUs in this pass */
 };
 
 /* Creates a domain from the toolstack's structure. Error as Xen's
- * XEN_DOMCTL_createdomain, or 0 with *out referenced for the caller. The domain
- * starts with pause_count 1. */
+ * XEN_DOMCTL_createdomain (-XEN_EINVAL: a configuration that this hypervisor
+ * cannot give, -XEN_EEXIST: the id is taken, -XEN_ENOMEM), or 0 with *out
+ * referenced for the caller. The domain starts with pause_count 1 and without
+ * vCPUs. No lock is held. */
 int domain_create(domid_t id, const struct xen_domctl_createdomain *cfg, bool privileged,
                   struct domain **out);
 
@@ -70,7 +90,11 @@ domid_t domain_unused_id(domid_t from);
  * domains are found until they are dead). */
 struct domain *domain_get(domid_t id);
 void domain_ref(struct domain *d);
+/* Drops a reference. The last one frees the domain, at once if this CPU holds no
+ * lock, else when it next holds none. Any context. */
 void domain_put(struct domain *d);
+/* Finishes what domain_put() and domain_shutdown() left undone under a lock. */
+void domain_settle(void);
 
 /* Resolves a domid operand of a hypercall: DOMID_SELF or an id. Referenced, or
  * NULL. */
@@ -79,23 +103,38 @@ struct domain *domain_get_for(struct vcpu *caller, domid_t id);
 /* Next domain with id >= from, referenced; NULL at the end. */
 struct domain *domain_next(domid_t from);
 
+/* The domain that gets VIRQ_DOM_EXC, referenced; NULL when there is none. */
+struct domain *domain_control(void);
+
+/* Pausing waits until no vCPU of d runs, but for the caller itself. Unpausing
+ * more often than pausing has no effect. No lock is held. */
 void domain_pause(struct domain *d);
 void domain_unpause(struct domain *d);
 
 /* The guest stops (SCHEDOP_shutdown, ACPI power-off, triple fault): all its
- * vCPUs stop, VIRQ_DOM_EXC tells the control domain. */
+ * vCPUs stop; when none runs any more shut_down is set and VIRQ_DOM_EXC tells the
+ * control domain. Any lock below LOCK_RUNQUEUE may be held. */
 void domain_shutdown(struct domain *d, uint8_t reason);
+/* A vCPU of d stopped running: completes a shutdown that waited for it. No lock. */
+void domain_shutdown_progress(struct domain *d);
+/* Undoes a completed shutdown: -XEN_EINVAL when there was none. */
+int domain_resume(struct domain *d);
+/* SCHEDOP_watchdog: errors and result as Xen's. */
+int domain_watchdog(struct domain *d, uint32_t id, uint32_t timeout_s);
 
 /* The guest did what no guest may survive. Logged once, then shutdown with
  * SHUTDOWN_crash. */
 void domain_crash(struct domain *d, const char *why);
 
-/* Tears the domain down: -XEN_ERESTART while there is more to do, then 0. */
+/* Tears the domain down: -XEN_ERESTART while there is more to do (or another CPU
+ * does it), then 0; -XEN_EINVAL for the caller's own domain. Its vCPUs and its
+ * hypervisor memory live until the last reference goes. No lock is held. */
 int domain_kill(struct domain *d);
 
 struct vcpu *domain_vcpu(struct domain *d, uint32_t id); /* NULL when absent */
 
-/* Accounting of guest pages: false when above max_pages. */
+/* Accounting of guest pages: false when above max_pages or dying. Guest pages
+ * hold one reference between them. Any context. */
 bool domain_pages_reserve(struct domain *d, uint64_t n);
 void domain_pages_return(struct domain *d, uint64_t n);
 

@@ -46,41 +46,57 @@ struct evtchn {
 #define EVTCHN_BUCKETS_PER_GROUP 512u
 #define EVTCHN_GROUPS 2u
 
-struct evtchn_fifo; /* evtchn_fifo.c */
+struct evtchn_fifo; /* evtchn_private.h */
 
 struct evtchn_table {
     struct lock lock;
     struct evtchn **group[EVTCHN_GROUPS]; /* group -> bucket -> port */
     uint32_t valid_ports;                 /* ports with storage */
     uint32_t max_port;                    /* limit, inclusive */
-    uint32_t active;
-    uint32_t free_hint;
+    uint32_t active;    /* ports neither free nor reserved */
+    uint32_t free_hint; /* no port below it can be allocated */
     struct evtchn_fifo *fifo; /* NULL: two-level ABI */
+
+    uint32_t reset_cursor;    /* EVTCHNOP_reset: next port to close, 0: none runs */
+    uint32_t teardown_cursor; /* evtchn_teardown(): next port to close */
 };
 
+/* All functions below take the locks they need: the caller holds none of level
+ * LOCK_EVTCHN or above, and none at all where a domain reference may be dropped
+ * (evtchn_teardown(), do_event_channel_op()). */
+
+/* Makes the table with port 0 reserved; ports up to max_port may exist.
+ * -XEN_ENOMEM or 0. */
 int evtchn_init(struct domain *d, uint32_t max_port);
-/* Closes every port (domain is dying), then frees the table. Preemptible:
- * -XEN_ERESTART while there is more. */
+/* Closes every port (domain is dying), unpins the FIFO ABI's guest pages, then
+ * frees the table. Preemptible: -XEN_ERESTART while there is more. */
 int evtchn_teardown(struct domain *d);
+/* Frees what a domain that was never torn down has left; accepts a table that
+ * was never made. */
 void evtchn_free(struct domain *d);
 
-/* Allocates an unbound port of d for remote to bind. */
+/* Allocates an unbound port of d for remote to bind. -XEN_EINVAL (d is dying),
+ * -XEN_ENOSPC, -XEN_ENOMEM or 0. */
 int evtchn_alloc_unbound(struct domain *d, domid_t remote, uint32_t *port);
-/* A port whose sends go to the hypervisor's own consumer. */
+/* A port whose sends go to the hypervisor's own consumer: unbound with remote
+ * DOMID_XEN, so nobody can bind to it. Errors as evtchn_alloc_unbound(). */
 int evtchn_alloc_consumer(struct domain *d, enum evtchn_consumer c, uint32_t *port);
 
-/* Raises an event on d's own port (the hypervisor's consumers use it). */
+/* Raises an event on d's own port (the hypervisor's consumers use it). Nothing
+ * happens when the port is not in use. */
 void evtchn_notify(struct domain *d, uint32_t port);
 
-/* Raises a VIRQ. */
+/* Raises a VIRQ; nothing happens when it is not bound. */
 void evtchn_virq_vcpu(struct vcpu *v, uint32_t virq);
 void evtchn_virq_global(struct domain *d, uint32_t virq);
 
 /* Is a pending bit set for port (SCHEDOP_poll)? */
 bool evtchn_port_pending(struct domain *d, uint32_t port);
+/* Has the guest a table entry for port? Port 0 is never the guest's. */
 bool evtchn_port_valid(struct domain *d, uint32_t port);
 
-/* shared_info or a vcpu_info moved: nothing may be lost. */
+/* shared_info or a vcpu_info moved, or a vCPU got one: nothing may be lost.
+ * Takes no lock; v->info is the new place already. */
 void evtchn_vcpu_info_moved(struct vcpu *v);
 
 int64_t do_event_channel_op(struct vcpu *v, uint64_t args[6]);

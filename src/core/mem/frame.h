@@ -55,11 +55,11 @@ bool frame_valid(mfn_t m);
  * is not RAM. */
 struct frame frame_read(mfn_t m);
 
-/* Takes a general reference iff m is in use, has references and is owned by
- * owner. Never overflows. */
+/* Takes a general reference iff m is in use, has references, is owned by owner
+ * and is not hidden from guests (FRAME_HYP, FRAME_P2M). Never overflows. */
 bool frame_get(mfn_t m, domid_t owner);
 
-/* Takes a general reference to m whoever owns it; *owner says who. */
+/* The same whoever owns m; *owner says who. */
 bool frame_get_any(mfn_t m, domid_t *owner);
 
 /* Drops a reference; the last one frees the frame (scrubbed before reuse) and

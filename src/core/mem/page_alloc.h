@@ -4,15 +4,24 @@
 
 #include "core/mem/frame.h"
 
+/* Free blocks of up to this order are merged whether clean or dirty; larger ones
+ * only like with like, so 1 GiB blocks come back when idle CPUs have scrubbed. */
+#define PAGE_ALLOC_MIXED_ORDER 9u
+
 struct domain;
+
+/* Builds the free lists from a frame table in which every frame to hand out says
+ * "free, inner". Once, by hv_init(). */
+void heap_init(void);
 
 /* Frames for d's own use as guest memory: type FRAME_NONE, one reference each,
  * allocated, zeroed. Counts in d->tot_pages; fails (mfn_invalid) when that
  * would pass d->max_pages or memory is short. order <= FRAME_ORDER_MAX. */
 mfn_t guest_pages_alloc(struct domain *d, unsigned order);
 
-/* As guest_pages_alloc, but accepts only frames below 2^addr_bits bytes
- * (0: no limit) . */
+/* As guest_pages_alloc, but accepts only frames below 2^addr_bits bytes (0: no
+ * limit). Limits other than 2^32 are searched for in bounded time: they may fail
+ * although a fragmented heap still holds a block. */
 mfn_t guest_pages_alloc_below(struct domain *d, unsigned order, unsigned addr_bits);
 
 /* 2^order zeroed hypervisor frames of the given type (FRAME_HYP, FRAME_SHARED

@@ -5,7 +5,10 @@
  *
  * INV-P2M-1: every table frame has type FRAME_P2M and the domain as owner.
  * INV-P2M-2: every present RAM leaf names frames in use owned by the domain.
- * INV-P2M-3: foreign and grant leaves hold one reference each on their frame. */
+ * INV-P2M-3: foreign and grant leaves hold one reference each on their frame;
+ *            they, and shared leaves, are 4 KiB.
+ * INV-P2M-4: pages[] and table_pages are what a walk of the tables counts.
+ * INV-P2M-5: own RAM is mapped by at most one leaf. */
 #ifndef CORBEL_CORE_P2M_P2M_H
 #define CORBEL_CORE_P2M_P2M_H
 
@@ -16,33 +19,40 @@
 struct domain;
 
 enum p2m_type {
-    P2M_INVALID,  /* nothing there */
-    P2M_RAM_RW,   /* the domain's own memory */
+    P2M_INVALID, /* nothing there */
+    P2M_RAM_RW,  /* the domain's own memory */
     P2M_RAM_RO,
     P2M_SHARED,   /* a hypervisor page shown to the guest: shared_info, grant frames */
     P2M_GRANT_RW, /* another domain's frame, mapped by grant: holds a reference */
     P2M_GRANT_RO,
-    P2M_FOREIGN,  /* another domain's frame, mapped by privilege: holds a reference */
-    P2M_MMIO_DM,  /* emulated by a device model */
+    P2M_FOREIGN, /* another domain's frame, mapped by privilege: holds a reference */
+    P2M_MMIO_DM, /* emulated by a device model */
     P2M_TYPES
 };
 
 enum { P2M_4K = 0, P2M_2M = 9, P2M_1G = 18 }; /* leaf orders */
-#define P2M_GFN_BITS 36u /* 48-bit guest-physical addresses */
+#define P2M_GFN_BITS 36u                      /* 48-bit guest-physical addresses */
 
 struct p2m {
     struct lock lock;
     mfn_t root;
-    uint8_t format;         /* arch's choice of entry format */
-    uint32_t table_pages;   /* FRAME_P2M frames held */
+    uint8_t format;            /* arch's choice of entry format */
+    uint32_t table_pages;      /* FRAME_P2M frames held */
     uint64_t pages[P2M_TYPES]; /* 4 KiB units mapped, by type */
-    uint64_t max_gfn;       /* highest gfn ever mapped */
+    uint64_t max_gfn;          /* highest gfn ever mapped */
+
+    uint64_t table_limit; /* most table_pages allowed; 0: see p2m_table_limit() */
+    bool dying;           /* teardown has begun: nothing is mapped any more */
+    uint8_t teardown;     /* enum in p2m_teardown.c */
+    uint64_t cursor;      /* teardown: next gfn, then next mfn */
+    mfn_t drop_mfn;       /* teardown: rest of a cleared superpage, */
+    uint64_t drop_left;   /* in frames */
 };
 
 struct p2m_entry {
-    mfn_t mfn;      /* of the very gfn asked for */
-    uint8_t type;   /* enum p2m_type */
-    uint8_t order;  /* of the leaf that holds it */
+    mfn_t mfn;     /* of the very gfn asked for */
+    uint8_t type;  /* enum p2m_type */
+    uint8_t order; /* of the leaf that holds it */
 };
 
 /* -XEN_ENOMEM or 0. */
@@ -56,19 +66,53 @@ struct p2m_entry p2m_lookup(struct domain *d, gfn_t g);
 bool p2m_get_page(struct domain *d, gfn_t g, struct p2m_entry *e);
 
 /* Maps [g, g + 2^order) to [m, ...); order is P2M_4K, P2M_2M or P2M_1G, both
- * ends aligned. What was mapped there is replaced: foreign and grant leaves drop
- * their reference; own RAM is only unmapped (the caller owns that decision).
- * For P2M_GRANT_* and P2M_FOREIGN the caller's reference passes to the entry.
- * -XEN_EINVAL, -XEN_ENOMEM or 0. */
+ * ends aligned (types that hold references, and P2M_SHARED: only P2M_4K). What
+ * was mapped there is replaced: foreign and grant leaves drop their reference;
+ * own RAM is only unmapped (the caller owns that decision; what is left
+ * unmapped stays the domain's until p2m_teardown()). For P2M_GRANT_* and
+ * P2M_FOREIGN the caller's reference passes to the entry iff the result is 0.
+ * -XEN_EINVAL, -XEN_ENOMEM or 0. Flushes engines when something was replaced. */
 int p2m_map(struct domain *d, gfn_t g, mfn_t m, unsigned order, enum p2m_type type);
+
+/* Sets of types, for what an operation may find. */
+#define P2M_SET(type) (1u << (type))
+#define P2M_SET_ANY ((1u << P2M_TYPES) - 1)
+#define P2M_SET_OWN_RAM (P2M_SET(P2M_RAM_RW) | P2M_SET(P2M_RAM_RO))
+#define P2M_SET_GRANT (P2M_SET(P2M_GRANT_RW) | P2M_SET(P2M_GRANT_RO))
+
+/* As p2m_map(), but only where nothing is mapped: else -XEN_EEXIST. */
+int p2m_map_new(struct domain *d, gfn_t g, mfn_t m, unsigned order, enum p2m_type type);
+
+/* As p2m_map() of 4 KiB, but *old says what was replaced and its reference
+ * passes to the caller. -XEN_EEXIST, and no change, unless the type of what is
+ * there (P2M_INVALID: nothing) is in the set replace. */
+int p2m_exchange(struct domain *d, gfn_t g, mfn_t m, enum p2m_type type, uint32_t replace,
+                 struct p2m_entry *old);
+
+/* Moves the domain's own RAM at 4 KiB from to to, in one step; replace and *old
+ * as for p2m_exchange(). -XEN_EINVAL when no own RAM is at from. */
+int p2m_move(struct domain *d, gfn_t from, gfn_t to, uint32_t replace, struct p2m_entry *old);
 
 /* Unmaps one 4 KiB gfn, splitting a superpage when needed. *old is what was
  * there; the reference of a foreign or grant leaf passes to the caller iff
- * keep_ref. Flushes engines. -XEN_ENOENT when nothing was mapped. */
+ * keep_ref. Flushes engines. -XEN_ENOENT when nothing was mapped, -XEN_ENOMEM
+ * when a superpage cannot be split. */
 int p2m_unmap(struct domain *d, gfn_t g, struct p2m_entry *old, bool keep_ref);
 
-/* Unmaps 4 KiB gfn g only if it still maps m. */
+/* As p2m_unmap() with keep_ref, but -XEN_EEXIST, and no change, when the type
+ * there is not in the set types. */
+int p2m_unmap_types(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *old);
+
+/* Unmaps 4 KiB gfn g only if it still maps m (else -XEN_ENOENT); drops the
+ * reference of a foreign or grant leaf. */
 int p2m_unmap_if(struct domain *d, gfn_t g, mfn_t m);
+
+/* Frees own RAM that is no longer mapped: drops its allocation, once. */
+void p2m_release_ram(struct domain *d, mfn_t m);
+
+/* How many table pages d may use: a guest that maps one page in every 2 MiB
+ * would else turn all of the machine into tables. */
+uint64_t p2m_table_limit(const struct domain *d);
 
 /* Walks and frees: drops every leaf's frame (own RAM: its allocation; foreign
  * and grant: its reference) and every table. Preemptible: -XEN_ERESTART while

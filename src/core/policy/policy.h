@@ -8,13 +8,13 @@
 struct domain;
 
 enum policy_op {
-    POLICY_MEMORY_ADJUST,    /* increase, decrease, populate another's reservation */
-    POLICY_MEMORY_STAT,      /* read a reservation */
-    POLICY_MEMORY_MAP,       /* change a guest-physical map */
-    POLICY_FOREIGN_MAP,      /* map another domain's frames */
-    POLICY_MACHINE_MAP,      /* read the machine's memory map */
-    POLICY_EVTCHN_UNBOUND,   /* allocate unbound for a third domain */
-    POLICY_EVTCHN_BIND,      /* bind to another's unbound port */
+    POLICY_MEMORY_ADJUST,  /* increase, decrease, populate another's reservation */
+    POLICY_MEMORY_STAT,    /* read a reservation */
+    POLICY_MEMORY_MAP,     /* change a guest-physical map */
+    POLICY_FOREIGN_MAP,    /* map another domain's frames */
+    POLICY_MACHINE_MAP,    /* read the machine's memory map */
+    POLICY_EVTCHN_UNBOUND, /* allocate unbound for a third domain */
+    POLICY_EVTCHN_BIND,    /* bind to another's unbound port */
     POLICY_EVTCHN_SEND,
     POLICY_EVTCHN_STATUS,
     POLICY_EVTCHN_RESET,
@@ -24,7 +24,7 @@ enum policy_op {
     POLICY_GRANT_COPY,
     POLICY_HVM_PARAM_GET,
     POLICY_HVM_PARAM_SET,
-    POLICY_SHUTDOWN_OTHER,   /* SCHEDOP_remote_shutdown */
+    POLICY_SHUTDOWN_OTHER, /* SCHEDOP_remote_shutdown */
     POLICY_CONSOLE_READ,
     POLICY_CONSOLE_WRITE,
     POLICY_DOMCTL,

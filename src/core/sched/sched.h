@@ -16,15 +16,31 @@ struct domain;
 
 #define SCHED_WEIGHT_DEFAULT 256u
 
+/* sched_vcpu.prio; a CPU without a vCPU idles. */
+enum sched_prio {
+    SCHED_OVER,  /* used up its share */
+    SCHED_UNDER, /* has credit left */
+    SCHED_BOOST, /* has credit left and just woke up */
+    SCHED_PRIOS
+};
+
 struct sched_vcpu {
     struct vcpu *next, *prev; /* run queue links */
     uint16_t cpu;             /* whose queue it is on, or where it runs or last ran */
     bool queued, running;
-    int8_t prio;              /* see sched.c */
+    int8_t prio;              /* enum sched_prio */
     int32_t credit;           /* in microseconds of CPU time */
     uint64_t hard_affinity;   /* bit per physical CPU */
     uint64_t soft_affinity;
     uint64_t run_start;       /* when it was last switched in */
+
+    uint64_t burn_start;      /* up to here its running time is paid for */
+    struct vcpu *active_next, *active_prev;
+    bool active;              /* on its CPU's list of those that get credit */
+    bool ran;                 /* used CPU time since the last accounting */
+    bool yield;               /* SCHEDOP_yield: let another one go first */
+    bool pinned;              /* SCHEDOP_pin_override is in force */
+    uint64_t unpinned;        /* hard affinity from before */
 };
 
 struct runqueue {
@@ -33,23 +49,41 @@ struct runqueue {
     uint32_t length;
     struct vcpu *current; /* running here, NULL when idle */
     struct timer slice;
-    struct timer account;
+    struct timer account; /* CPU 0's accounts for all */
+
+    struct vcpu *last[SCHED_PRIOS]; /* last of each priority, NULL: none */
+    struct vcpu *active;            /* list of active vCPUs of this CPU */
+    uint64_t slice_end;             /* when current has had its turn */
 };
 
 void runqueue_init(struct runqueue *rq, unsigned cpu);
 void sched_vcpu_init(struct vcpu *v);
+/* v does not run and never will again. */
+void sched_vcpu_destroy(struct vcpu *v);
+
+/* Sets where v may run (hard) and had better run (soft): -XEN_EINVAL when no
+ * online CPU is in hard. No lock held. */
+int sched_set_affinity(struct vcpu *v, uint64_t hard, uint64_t soft);
+/* SCHEDOP_pin_override: pins v to CPU pcpu, or (negative) undoes it. */
+int sched_pin_override(struct vcpu *v, int32_t pcpu);
+
+/* Locks the run queue of v's CPU and returns it: release its lock. v changes its
+ * CPU, and whether it is queued, only under this lock. */
+struct runqueue *sched_lock(const struct vcpu *v);
 
 /* v became runnable / stopped being runnable: takes the queue lock. */
 void sched_wake(struct vcpu *v);
 void sched_sleep(struct vcpu *v);
-/* Waits until v is not running on any CPU (v is not runnable). */
+/* Waits until v is not running on any CPU (v is not runnable). Returns at once when
+ * v is the caller's own vCPU. No lock is held. */
 void sched_sync(struct vcpu *v);
 /* The current vCPU goes behind its peers. */
 void sched_yield_current(void);
 
 /* Asks this or another CPU to go through schedule(). */
 void sched_raise(unsigned cpu);
-/* True iff this CPU should leave what it does and go through schedule(). */
+/* True iff this CPU should leave what it does and go through cpu_turn():
+ * schedule() was asked for, or a timer is due. */
 bool sched_pending(void);
 
 /* Picks who runs next on this CPU and switches to it: sets cpu->current (NULL:

@@ -15,10 +15,22 @@ struct pvclock_scale {
 };
 struct pvclock_scale pvclock_scale_of_khz(uint32_t khz);
 
-/* Writes vcpu_info.time with the version protocol (odd while changing). */
+/* Nanoseconds that so many ticks take at this scale. */
+uint64_t pvclock_ns(struct pvclock_scale s, uint64_t ticks);
+
+/* One instant in both clocks, the same for all vCPUs while TSC and system time
+ * keep pace: that is what XEN_PVCLOCK_TSC_STABLE_BIT promises. */
+struct pvclock_base {
+    uint32_t state; /* enum in pvclock.c, atomic */
+    uint64_t system_time, tsc;
+};
+
+/* Writes vcpu_info.time, and the registered copy of it, with the version protocol
+ * (odd while changing). v runs on this CPU, or is not running. */
 void pvclock_update(struct vcpu *v);
 
-/* Writes shared_info's wall clock. */
+/* Writes shared_info's wall clock: the time of day, with the domain's offset, at
+ * system time 0. */
 void wallclock_update(struct domain *d);
 
 #endif

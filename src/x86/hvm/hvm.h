@@ -16,7 +16,8 @@ struct vcpu_arch {
     struct guest_regs regs;     /* valid while the vCPU is stopped */
     struct guest_exit exit;     /* the exit being handled: modes for translation */
     struct guest_event pending; /* exception or re-injection for the next entry */
-    bool nmi_pending, nmi_blocked;
+    uint8_t nmi_pending;        /* atomic */
+    bool nmi_blocked;           /* from the injection to the guest's IRET */
     bool wait_sipi;             /* INIT received, waiting for SIPI */
     bool live;                  /* state is in the engine */
     uint8_t upcall_vector;      /* HVMOP_set_evtchn_upcall_vector, 0: none */
@@ -24,7 +25,24 @@ struct vcpu_arch {
     uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_var[16];
     uint64_t pat, xcr0, tsc_aux, misc_enable, mcg_status;
     uint64_t exits[EXIT_REASONS];
+    struct guest_event deferred; /* acknowledged interrupt that an exception overtook */
+    bool asked_intr, asked_nmi;  /* windows asked for at the last entry */
+    bool in_engine;              /* port_guest_run() is below us on the stack */
+    bool stepped;                /* the pending #DB is a single step: DR6.BS is due */
+    uint32_t ipi;                /* atomic: INIT and SIPI not yet acted upon, hvm_vcpu.c */
+    uint32_t started;            /* atomic: somebody gave this vCPU its start state */
+    uint64_t dr[4];              /* DR0-DR3 of engines that intercept them */
 };
+
+/* BIOS INT 15h, EAX=E820h: what XENMEM_memory_map copies out. */
+struct e820_entry {
+    uint64_t addr, size;
+    uint32_t type;
+} __attribute__((packed));
+
+/* How a domain is told of events when no vCPU has its own vector; the types of
+ * HVM_PARAM_CALLBACK_IRQ plus one. */
+enum callback_type { CALLBACK_NONE, CALLBACK_GSI, CALLBACK_INTX, CALLBACK_VECTOR };
 
 struct domain_arch {
     uint64_t params[HVM_NR_PARAMS];
@@ -33,7 +51,20 @@ struct domain_arch {
     struct vdev dev;         /* PIT, IOAPIC, PM timer, RTC of the domain */
     uint64_t hypercalls[64]; /* counts by number */
     gfn_t special_gfn;       /* first gfn of the builder's special pages */
+    uint8_t callback_type;   /* enum callback_type */
+    uint8_t vendor;          /* enum cpu_vendor that CPUID shows */
+    uint32_t callback_gsi;
+    uint32_t callback_line;  /* atomic: that GSI is asserted */
+    struct e820_entry *e820; /* hypervisor pages, or NULL; guarded by domain.lock */
+    uint32_t e820_count;
+    uint8_t e820_order;
 };
+
+/* memory_map.c: replaces the domain's physical memory map. -XEN_EINVAL,
+ * -XEN_ENOMEM or 0. */
+struct mem_region;
+int hvm_set_memory_map(struct domain *d, const struct mem_region *map, unsigned count);
+void hvm_free_memory_map(struct domain *d);
 
 /* hvm_run.c: what happens on the way in. */
 void hvm_prepare_entry(struct vcpu *v, struct guest_entry *entry);
@@ -41,6 +72,14 @@ void hvm_prepare_entry(struct vcpu *v, struct guest_entry *entry);
  * becomes #DF, then a triple fault (SDM 6.15). */
 void hvm_inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
 void hvm_inject_pf(struct vcpu *v, uint32_t error, uint64_t cr2);
+/* An event whose delivery an exit interrupted goes back into the queue. */
+void hvm_requeue(struct vcpu *v, const struct guest_event *e);
+/* True iff an interrupt, NMI or exception could be delivered now. */
+bool hvm_event_deliverable(struct vcpu *v);
+/* The window that the last entry asked for has opened. */
+void hvm_window_open(struct vcpu *v);
+/* The guest can go no further: HVM_PARAM_TRIPLE_FAULT_REASON says how it stops. */
+void hvm_triple_fault(struct vcpu *v);
 
 /* hvm_exit.c: handles v->arch->exit with v->arch->regs. */
 void hvm_handle_exit(struct vcpu *v);
@@ -49,22 +88,40 @@ void hvm_skip(struct vcpu *v, unsigned len);
 
 /* hvm_vcpu.c: INIT, SIPI and the states they load. */
 void hvm_vcpu_reset_state(struct guest_state *s);
+/* Gives v, which does not run, the state s. */
+void hvm_vcpu_load_state(struct vcpu *v, const struct guest_state *s);
 void hvm_vcpu_init(struct vcpu *v);
 void hvm_vcpu_sipi(struct vcpu *v, uint8_t vector);
 void hvm_vcpu_nmi(struct vcpu *v);
+/* Acts on INIT and SIPI, on v's own CPU between two runs. */
+void hvm_vcpu_service_ipis(struct vcpu *v);
+/* v stops for good, as by HLT with interrupts off; the last one powers off. */
+void hvm_vcpu_down(struct vcpu *v);
 
 /* hvm_op.c */
 int64_t do_hvm_op(struct vcpu *v, uint64_t args[6]);
 uint64_t hvm_param(const struct domain *d, uint32_t index);
+/* Defaults of the parameters at a domain's creation. */
+void hvm_params_init(struct domain *d);
 
 /* hypercall_page.c: the 4 KiB page that MSR 0x40000000 asks for. */
+#define HYPERCALL_ENTRY_SIZE 32u
+#define HYPERCALL_ENTRIES (PAGE_SIZE / HYPERCALL_ENTRY_SIZE)
 void hypercall_page_fill(uint8_t page[4096], bool intel);
+/* The entry of hypercall nr alone. */
+void hypercall_page_entry(uint8_t entry[HYPERCALL_ENTRY_SIZE], uint32_t nr, bool intel);
+/* Writes it to d's frame g: 0, or -XEN_EFAULT when that is not writable memory. */
+int hypercall_page_install(struct domain *d, gfn_t g);
 
 /* cpuid.c: what the domain sees. */
 struct cpuid_leaf {
     uint32_t eax, ebx, ecx, edx;
 };
 struct cpuid_leaf cpuid_query(struct vcpu *v, uint32_t leaf, uint32_t subleaf);
+/* Control bits that the features shown to d allow. */
+uint64_t cpuid_cr4_valid(const struct domain *d);
+uint64_t cpuid_efer_valid(const struct domain *d);
+uint64_t cpuid_xcr0_valid(const struct domain *d);
 
 /* msr.c: 0, or -1 for #GP. */
 int msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);
@@ -106,6 +163,8 @@ struct insn {
     int64_t disp;
     uint64_t imm;
     uint8_t imm_size;
+    uint8_t vex;  /* 0, or the lead byte: 0xc4, 0xc5, 0x62 or 0x8f (XOP) */
+    uint8_t mode; /* as given */
 };
 /* mode: 2, 4 or 8 (16-, 32-, 64-bit code). 0 or -1. */
 int insn_decode(const uint8_t *bytes, unsigned n, unsigned mode, struct insn *out);

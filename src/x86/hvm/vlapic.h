@@ -14,14 +14,64 @@ struct domain;
 #define LAPIC_MAX_OFFSET 0x400u
 
 struct vlapic {
-    uint64_t base_msr;       /* IA32_APIC_BASE */
-    uint32_t id;             /* x2APIC id */
-    uint32_t regs[64];       /* register file by offset / 16: everything not below */
+    uint64_t base_msr; /* IA32_APIC_BASE */
+    uint32_t id;       /* x2APIC id */
+    uint32_t regs[64]; /* register file by offset / 16: everything not below */
     uint32_t irr[8], isr[8], tmr[8];
     uint64_t tsc_deadline;
-    uint64_t timer_start;    /* system time when the count was set */
+    uint64_t timer_start; /* system time when the count was set */
     struct timer timer;
+    uint32_t esr_pending; /* errors since the last write of ESR; atomic */
 };
+
+/* Indices in regs[]. */
+enum lapic_reg {
+    LAPIC_ID = 0x02,
+    LAPIC_VERSION = 0x03,
+    LAPIC_TPR = 0x08,
+    LAPIC_PPR = 0x0a,
+    LAPIC_EOI = 0x0b,
+    LAPIC_LDR = 0x0d,
+    LAPIC_DFR = 0x0e,
+    LAPIC_SVR = 0x0f,
+    LAPIC_ISR = 0x10,
+    LAPIC_TMR = 0x18,
+    LAPIC_IRR = 0x20,
+    LAPIC_ESR = 0x28,
+    LAPIC_ICR = 0x30,
+    LAPIC_ICR2 = 0x31,
+    LAPIC_LVT_TIMER = 0x32,
+    LAPIC_LVT_THERMAL = 0x33,
+    LAPIC_LVT_PERF = 0x34,
+    LAPIC_LVT_LINT0 = 0x35,
+    LAPIC_LVT_LINT1 = 0x36,
+    LAPIC_LVT_ERROR = 0x37,
+    LAPIC_TIMER_INITIAL = 0x38,
+    LAPIC_TIMER_CURRENT = 0x39,
+    LAPIC_TIMER_DIVIDE = 0x3e,
+    LAPIC_SELF_IPI = 0x3f,
+};
+
+#define LAPIC_VERSION_VALUE 0x50014u
+#define LAPIC_BUS_HZ 1000000000u /* the timer's clock before its divider */
+#define APIC_BASE_BSP (UINT64_C(1) << 8)
+#define APIC_BASE_X2APIC (UINT64_C(1) << 10)
+#define APIC_BASE_ENABLE (UINT64_C(1) << 11)
+#define LVT_MASKED 0x10000u
+
+/* Delivery modes of ICR, LVT, MSI and IOAPIC entries (SDM 10.6.1). */
+enum delivery_mode {
+    DELIVER_FIXED = 0,
+    DELIVER_LOWEST = 1,
+    DELIVER_SMI = 2,
+    DELIVER_NMI = 4,
+    DELIVER_INIT = 5,
+    DELIVER_SIPI = 6,
+    DELIVER_EXTINT = 7,
+};
+
+#define ESR_SEND_ILLEGAL 0x20u
+#define ESR_RECEIVE_ILLEGAL 0x40u
 
 void vlapic_create(struct vcpu *v);
 void vlapic_destroy(struct vcpu *v);
@@ -43,6 +93,28 @@ void vlapic_set_irq(struct vcpu *v, uint8_t vector, bool level);
 /* Delivers a message as an MSI or an IOAPIC entry describes it. */
 void vlapic_deliver(struct domain *d, uint32_t dest, bool logical, uint8_t delivery_mode,
                     uint8_t vector, bool level);
+
+/* v now runs on this CPU: so does its timer. */
+void vlapic_switch_in(struct vcpu *v);
+
+/* The rest is shared by the vlapic files. */
+bool vlapic_x2apic(const struct vlapic *l);
+uint8_t vlapic_ppr(const struct vlapic *l);
+/* Notes an error in ESR and raises the error interrupt. Any context. */
+void vlapic_error(struct vcpu *v, uint32_t esr_bit);
+
+/* vlapic_ipi.c: the interrupt command register was written. */
+void vlapic_send(struct vcpu *v, uint32_t low, uint32_t dest);
+
+/* vlapic_timer.c */
+void vlapic_timer_create(struct vcpu *v);
+void vlapic_timer_stop(struct vcpu *v);
+void vlapic_timer_set_initial(struct vcpu *v, uint32_t count);
+void vlapic_timer_set_divide(struct vcpu *v, uint32_t value);
+void vlapic_timer_set_lvt(struct vcpu *v, uint32_t value);
+uint32_t vlapic_timer_current(const struct vlapic *l);
+void vlapic_timer_set_deadline(struct vcpu *v, uint64_t tsc);
+uint64_t vlapic_timer_deadline(const struct vlapic *l);
 
 uint8_t vlapic_tpr(struct vcpu *v); /* as CR8: 0-15 */
 void vlapic_set_tpr(struct vcpu *v, uint8_t cr8);

@@ -115,9 +115,9 @@ START_TEST(exhaustion)
         free_pages(taken[i], 0);
     ck_assert_uint_eq(free_page_count(), unused);
     fixture_audit();
-    taken[0] = guest_pages_alloc(d, 13);
+    taken[0] = guest_pages_alloc(d, 12);
     ck_assert(!mfn_is_invalid(taken[0]));
-    free_pages(taken[0], 13);
+    free_pages(taken[0], 12);
     free(taken);
 }
 END_TEST

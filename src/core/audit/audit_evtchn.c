@@ -1,0 +1,110 @@
+/* INV-EVT-1 .. 4 over one domain's ports. */
+#include "core/audit/audit_impl.h"
+
+#define PORTS_PER_GROUP (EVTCHN_PER_BUCKET * EVTCHN_BUCKETS_PER_GROUP)
+#define PORTS_MAX (EVTCHN_GROUPS * PORTS_PER_GROUP)
+
+/* Storage of a port, whatever the table's limits say; NULL without. */
+static const struct evtchn *storage(const struct domain *d, uint64_t port)
+{
+    struct evtchn **group;
+
+    if (port >= PORTS_MAX)
+        return NULL;
+    group = d->evtchn.group[port / PORTS_PER_GROUP];
+    if (group == NULL)
+        return NULL;
+    group += port % PORTS_PER_GROUP / EVTCHN_PER_BUCKET;
+    return *group == NULL ? NULL : *group + port % EVTCHN_PER_BUCKET;
+}
+
+static void audit_peer(struct audit_report *r, const struct domain *d, uint32_t port,
+                       const struct evtchn *e)
+{
+    const struct domain *peer = audit_domain(e->remote_domid);
+    const struct evtchn *other = peer == NULL ? NULL : storage(peer, e->remote_port);
+
+    audit_claim(r,
+                other != NULL && other->state == EVTCHN_INTERDOMAIN &&
+                    other->remote_domid == d->id && other->remote_port == port,
+                "INV-EVT-1", "d%u port %u is bound to d%u port %u, which does not name it back",
+                d->id, port, e->remote_domid, e->remote_port);
+}
+
+/* A bound VIRQ port is found through the virq_port[] of some vCPU. */
+static bool virq_is_named(const struct domain *d, uint32_t port, const struct evtchn *e)
+{
+    for (unsigned i = 0; i < MAX_VCPUS; i++) {
+        const struct vcpu *v = d->vcpu[i];
+
+        if (v != NULL && e->remote_port < ARRAY_SIZE(v->virq_port) &&
+            v->virq_port[e->remote_port] == port)
+            return true;
+    }
+    return false;
+}
+
+static void audit_virqs(struct audit_report *r, const struct domain *d, const struct vcpu *v)
+{
+    for (uint32_t virq = 0; virq < ARRAY_SIZE(v->virq_port); virq++) {
+        uint32_t port = v->virq_port[virq];
+        const struct evtchn *e;
+
+        if (port == 0)
+            continue;
+        e = storage(d, port);
+        audit_claim(r, e != NULL && e->state == EVTCHN_VIRQ && e->remote_port == virq,
+                    "INV-EVT-3", "d%uv%u: VIRQ %u names port %u, which is not bound to it", d->id,
+                    v->id, virq, port);
+        /* Only these are raised per vCPU; EVTCHNOP_bind_vcpu may move others. */
+        if (e != NULL && (virq == VIRQ_TIMER || virq == VIRQ_DEBUG))
+            audit_claim(r, e->vcpu == v->id, "INV-EVT-3",
+                        "d%uv%u: port %u of VIRQ %u notifies vCPU %u", d->id, v->id, port, virq,
+                        e->vcpu);
+    }
+}
+
+static void audit_port(struct audit_report *r, const struct domain *d, uint32_t port,
+                       const struct evtchn *e)
+{
+    audit_claim(r, port != 0 && port <= d->evtchn.max_port, "INV-EVT-2",
+                "d%u uses port %u, its limit is %u", d->id, port, d->evtchn.max_port);
+    audit_claim(r, e->state <= EVTCHN_IPI, "INV-EVT-2", "d%u port %u has state %u", d->id, port,
+                e->state);
+    audit_claim(r, e->vcpu < MAX_VCPUS && (e->vcpu == 0 || d->vcpu[e->vcpu] != NULL), "INV-EVT-2",
+                "d%u port %u notifies vCPU %u", d->id, port, e->vcpu);
+    if (e->state == EVTCHN_INTERDOMAIN)
+        audit_peer(r, d, port, e);
+    if (e->state == EVTCHN_VIRQ)
+        audit_claim(r, virq_is_named(d, port, e), "INV-EVT-3",
+                    "d%u port %u is bound to VIRQ %u, whose vCPUs do not name it", d->id, port,
+                    e->remote_port);
+}
+
+void audit_evtchn(struct audit_report *r, const struct domain *d)
+{
+    uint32_t active = 0;
+
+    for (uint32_t port = 0; port < PORTS_MAX;) {
+        const struct evtchn *e = storage(d, port);
+
+        audit_claim(r, (e != NULL) == (port < d->evtchn.valid_ports), "INV-EVT-2",
+                    "d%u: storage of port %u disagrees with %u valid ports", d->id, port,
+                    d->evtchn.valid_ports);
+        if (e == NULL) {
+            port = (port / EVTCHN_PER_BUCKET + 1) * EVTCHN_PER_BUCKET;
+            continue;
+        }
+        if (e->state > EVTCHN_RESERVED) {
+            active++;
+            audit_port(r, d, port, e);
+        }
+        port++;
+    }
+    audit_claim(r, active == d->evtchn.active, "INV-EVT-4", "d%u has %u active ports, %u counted",
+                d->id, active, d->evtchn.active);
+    for (unsigned i = 0; i < MAX_VCPUS; i++) {
+        if (d->vcpu[i] != NULL)
+            audit_virqs(r, d, d->vcpu[i]);
+    }
+}

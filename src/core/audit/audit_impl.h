@@ -1,0 +1,36 @@
+/* What the files of core/audit share. Each part reads struct hv as it is, takes
+ * no lock and changes nothing but the report. */
+#ifndef CORBEL_CORE_AUDIT_AUDIT_IMPL_H
+#define CORBEL_CORE_AUDIT_AUDIT_IMPL_H
+
+#include "core/audit/audit.h"
+#include "core/state.h"
+
+/* Counts a violation of invariant name; the first one keeps its text. */
+void audit_violation(struct audit_report *r, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Claims ok of invariant name; evaluates the text's arguments only if it fails. */
+#define audit_claim(r, ok, name, ...)                                                             \
+    ((ok) ? (void)0 : audit_violation((r), (name), __VA_ARGS__))
+
+/* The listed domain with this id, or NULL. */
+struct domain *audit_domain(uint64_t id);
+
+/* The first listed domain with id >= from, or NULL. */
+struct domain *audit_next_domain(uint64_t from);
+
+/* audit_mem.c: INV-MEM-1 .. 5; fills in the report's frame counts. */
+void audit_mem(struct audit_report *r);
+/* audit_heap.c: the part of INV-MEM-1 that concerns free blocks and their lists. */
+void audit_heap(struct audit_report *r);
+/* The others check one domain or one CPU each. */
+void audit_p2m(struct audit_report *r, const struct domain *d, uint64_t *borrowed);
+void audit_evtchn(struct audit_report *r, const struct domain *d);
+void audit_gnttab(struct audit_report *r, struct domain *d);
+void audit_sched(struct audit_report *r, const struct cpu *c);
+void audit_sched_domain(struct audit_report *r, const struct domain *d);
+void audit_time(struct audit_report *r, const struct cpu *c);
+void audit_time_domain(struct audit_report *r, const struct domain *d);
+
+#endif

@@ -1,0 +1,103 @@
+/* INV-MEM-2 .. 5 over the frames in use. */
+#include "core/audit/audit_impl.h"
+#include "core/mem/frame_word.h"
+
+/* Frames of some domains, counted in one pass over the table. There is nowhere
+ * to keep a count for each of all domains, so they take turns. */
+#define TALLY_DOMAINS 32u
+
+struct tally {
+    unsigned n;
+    struct {
+        const struct domain *d;
+        uint64_t guest, hyp;
+    } of[TALLY_DOMAINS];
+};
+
+static void audit_used(struct audit_report *r, uint64_t m, struct frame f)
+{
+    bool own = f.type >= FRAME_HYP;
+
+    audit_claim(r, f.refs > 0, "INV-MEM-2", "frame %#lx of d%u is in use without references", m,
+                f.owner);
+    audit_claim(r, !f.allocated || !own, "INV-MEM-2",
+                "hypervisor frame %#lx of d%u is allocated to a guest", m, f.owner);
+    audit_claim(r, f.type_count <= f.refs, "INV-MEM-3",
+                "frame %#lx of d%u has %u typed references and %u in all", m, f.owner,
+                f.type_count, f.refs);
+    audit_claim(r, f.type < FRAME_TYPES && (f.type_count > 0) == (f.type != FRAME_NONE && !own),
+                "INV-MEM-3", "frame %#lx of d%u has type %u with count %u", m, f.owner, f.type,
+                f.type_count);
+}
+
+static void audit_frames(struct audit_report *r)
+{
+    uint64_t hv_frames = 0;
+
+    for (uint64_t m = 0; m < hv->max_mfn; m++) {
+        struct frame f = fw_unpack(hv->frames[m]);
+
+        if (f.state != FRAME_USED)
+            continue;
+        audit_used(r, m, f);
+        if (f.type >= FRAME_HYP)
+            r->frames_hyp++;
+        else
+            r->frames_guest++;
+        if (f.owner == DOMID_XEN && f.type >= FRAME_HYP)
+            hv_frames++;
+        else if (audit_domain(f.owner) == NULL)
+            r->frames_leaked++;
+    }
+    audit_claim(r, hv_frames == hv->hyp_pages, "INV-MEM-5",
+                "the hypervisor has %lu frames, %lu counted", hv_frames, hv->hyp_pages);
+}
+
+static void tally_frames(struct tally *t)
+{
+    unsigned i = 0;
+
+    for (uint64_t m = 0; m < hv->max_mfn; m++) {
+        struct frame f = fw_unpack(hv->frames[m]);
+
+        if (f.state != FRAME_USED)
+            continue;
+        /* Neighbours often have one owner, so the last answer is tried first. */
+        if (t->of[i].d->id != f.owner) {
+            for (i = 0; i < t->n && t->of[i].d->id != f.owner; i++)
+                continue;
+            if (i == t->n) {
+                i = 0;
+                continue;
+            }
+        }
+        if (f.type >= FRAME_HYP)
+            t->of[i].hyp++;
+        else
+            t->of[i].guest++;
+    }
+}
+
+void audit_mem(struct audit_report *r)
+{
+    struct domain *d = audit_next_domain(0);
+
+    audit_frames(r);
+    while (d != NULL) {
+        struct tally t = {.n = 0};
+
+        for (; d != NULL && t.n < TALLY_DOMAINS; d = audit_next_domain((uint64_t)d->id + 1))
+            t.of[t.n++].d = d;
+        tally_frames(&t);
+        for (unsigned i = 0; i < t.n; i++) {
+            const struct domain *o = t.of[i].d;
+
+            audit_claim(r, o->tot_pages == t.of[i].guest, "INV-MEM-4",
+                        "d%u has %lu guest frames, %lu counted", o->id, t.of[i].guest,
+                        o->tot_pages);
+            audit_claim(r, o->hyp_pages == t.of[i].hyp, "INV-MEM-5",
+                        "d%u has %lu hypervisor frames, %lu counted", o->id, t.of[i].hyp,
+                        o->hyp_pages);
+        }
+    }
+}

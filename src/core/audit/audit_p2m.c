@@ -1,0 +1,168 @@
+/* INV-P2M-1 .. 5: walks each second-stage table by itself, not through p2m. */
+#include "base/arith.h"
+#include "core/arch.h"
+#include "core/audit/audit_impl.h"
+#include "core/mem/frame.h"
+#include "port/mem.h"
+
+#define ROOT_LEVEL 3u
+#define ENTRIES 512u
+
+/* Frames that one search for double mappings covers: there is a bit on the
+ * stack for each. */
+#define WINDOW 8192u
+
+struct p2m_walk {
+    struct audit_report *r;
+    const struct domain *d;
+    uint64_t tables;
+    uint64_t pages[P2M_TYPES];
+    uint64_t ram_first, ram_last; /* frames that its RAM leaves name */
+};
+
+static bool is_ram(uint8_t type)
+{
+    return type == P2M_RAM_RW || type == P2M_RAM_RO;
+}
+
+static bool is_borrowed(uint8_t type)
+{
+    return type == P2M_GRANT_RW || type == P2M_GRANT_RO || type == P2M_FOREIGN;
+}
+
+static void audit_leaf_frame(struct p2m_walk *w, uint64_t g, mfn_t m, uint8_t type)
+{
+    struct frame f = frame_read(m);
+    unsigned id = w->d->id;
+
+    if (is_ram(type)) {
+        audit_claim(w->r,
+                    f.state == FRAME_USED && f.owner == w->d->id && f.type < FRAME_HYP,
+                    "INV-P2M-2", "d%u maps gfn %#lx to frame %#lx of d%u, type %u, as its RAM", id,
+                    g, m.v, f.owner, f.type);
+    } else if (type == P2M_SHARED) {
+        audit_claim(w->r, f.state == FRAME_USED && f.type == FRAME_SHARED, "INV-P2M-2",
+                    "d%u maps gfn %#lx to frame %#lx of type %u as shared", id, g, m.v, f.type);
+    } else if (is_borrowed(type)) {
+        uint32_t least = f.allocated || f.type >= FRAME_HYP ? 2 : 1;
+
+        audit_claim(w->r, f.state == FRAME_USED && f.refs >= least, "INV-P2M-3",
+                    "d%u borrows frame %#lx at gfn %#lx, which has %u references", id, m.v, g,
+                    f.refs);
+    }
+}
+
+static void audit_leaf(struct p2m_walk *w, uint64_t g, unsigned level, struct p2m_slot s)
+{
+    uint64_t size = UINT64_C(1) << (9 * level);
+
+    if (s.type >= P2M_TYPES) {
+        audit_violation(w->r, "INV-P2M-2", "d%u maps gfn %#lx with type %u", w->d->id, g, s.type);
+        return;
+    }
+    w->pages[s.type] += size;
+    if (s.type == P2M_INVALID || s.type == P2M_MMIO_DM)
+        return;
+    if (is_ram(s.type)) {
+        w->ram_first = min_u64(w->ram_first, s.mfn.v);
+        w->ram_last = max_u64(w->ram_last, s.mfn.v + size - 1);
+    } else {
+        audit_claim(w->r, level == 0, "INV-P2M-3", "d%u maps gfn %#lx of type %u by a superpage",
+                    w->d->id, g, s.type);
+    }
+    for (uint64_t i = 0; i < size; i++)
+        audit_leaf_frame(w, g + i, mfn(s.mfn.v + i), s.type);
+}
+
+/* The depth of the recursion is that of the table: at most four. */
+static void audit_table(struct p2m_walk *w, mfn_t table, unsigned level, uint64_t g)
+{
+    struct frame f = frame_read(table);
+    const uint64_t *entries;
+
+    if (f.state != FRAME_USED || f.type != FRAME_P2M || f.owner != w->d->id) {
+        audit_violation(w->r, "INV-P2M-1", "table %#lx of d%u is a frame of d%u, type %u", table.v,
+                        w->d->id, f.owner, f.type);
+        return;
+    }
+    w->tables++;
+    entries = mfn_to_ptr(table);
+    for (uint64_t i = 0; i < ENTRIES; i++) {
+        struct p2m_slot s = arch_p2m_decode(w->d->p2m.format, entries[i], level);
+        uint64_t first = g + (i << (9 * level));
+
+        if (!s.present)
+            continue;
+        if (s.leaf)
+            audit_leaf(w, first, level, s);
+        else if (level > 0)
+            audit_table(w, s.mfn, level - 1, first);
+    }
+}
+
+struct window {
+    uint64_t first;
+    uint64_t seen[WINDOW / 64];
+    uint64_t twice; /* a frame met for the second time, or 0 */
+};
+
+/* Notes the frames of one RAM leaf that lie in the window. */
+static void window_note(struct window *w, uint64_t m, uint64_t size)
+{
+    uint64_t from = max_u64(m, w->first), to = min_u64(m + size, w->first + WINDOW);
+
+    for (; from < to; from++) {
+        uint64_t i = from - w->first, bit = UINT64_C(1) << (i % 64);
+
+        if ((w->seen[i / 64] & bit) != 0)
+            w->twice = from;
+        w->seen[i / 64] |= bit;
+    }
+}
+
+/* Like audit_table(), which has found all tables to be sound. */
+static void window_table(struct window *w, const struct domain *d, mfn_t table, unsigned level)
+{
+    const uint64_t *entries = mfn_to_ptr(table);
+
+    for (uint64_t i = 0; i < ENTRIES; i++) {
+        struct p2m_slot s = arch_p2m_decode(d->p2m.format, entries[i], level);
+
+        if (s.present && s.leaf && is_ram(s.type))
+            window_note(w, s.mfn.v, UINT64_C(1) << (9 * level));
+        else if (s.present && !s.leaf && level > 0)
+            window_table(w, d, s.mfn, level - 1);
+    }
+}
+
+static void audit_single(struct p2m_walk *w)
+{
+    for (uint64_t m = w->ram_first; m <= w->ram_last && m < hv->max_mfn; m += WINDOW) {
+        struct window win = {.first = m};
+
+        window_table(&win, w->d, w->d->p2m.root, ROOT_LEVEL);
+        audit_claim(w->r, win.twice == 0, "INV-P2M-4", "d%u maps its frame %#lx twice", w->d->id,
+                    win.twice);
+    }
+}
+
+void audit_p2m(struct audit_report *r, const struct domain *d, uint64_t *borrowed)
+{
+    const struct p2m *p = &d->p2m;
+    struct p2m_walk w = {.r = r, .d = d, .ram_first = UINT64_MAX};
+    uint32_t before = r->violations;
+
+    if (p->root.v != 0 && !mfn_is_invalid(p->root))
+        audit_table(&w, p->root, ROOT_LEVEL, 0);
+    if (r->violations == before && w.ram_first <= w.ram_last)
+        audit_single(&w);
+    audit_claim(r, w.tables == p->table_pages, "INV-P2M-5", "d%u has %lu tables, %u counted",
+                d->id, w.tables, p->table_pages);
+    for (unsigned type = P2M_INVALID + 1; type < P2M_TYPES; type++) {
+        audit_claim(r, w.pages[type] == p->pages[type], "INV-P2M-5",
+                    "d%u maps %lu pages of type %u, %lu counted", d->id, w.pages[type], type,
+                    p->pages[type]);
+        if (is_borrowed((uint8_t)type))
+            *borrowed += w.pages[type];
+    }
+}

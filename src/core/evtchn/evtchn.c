@@ -1,0 +1,357 @@
+/* The table of ports: storage, allocation, closing, teardown. */
+#include "core/evtchn/evtchn_private.h"
+
+#include "base/arith.h"
+#include "base/check.h"
+#include "core/hypercall/hypercall.h"
+#include "core/mem/page_alloc.h"
+#include "core/state.h"
+
+#define PORTS_PER_GROUP (EVTCHN_PER_BUCKET * EVTCHN_BUCKETS_PER_GROUP)
+
+/* A guest that rebinds a port as fast as another of its vCPUs closes it gets an
+ * error in the end. */
+#define CLOSE_RETRIES 64u
+
+_Static_assert(sizeof(struct evtchn) * EVTCHN_PER_BUCKET <= PAGE_SIZE, "bucket fits a page");
+_Static_assert(sizeof(struct evtchn *) * EVTCHN_BUCKETS_PER_GROUP <= PAGE_SIZE,
+               "group fits a page");
+_Static_assert(PORTS_PER_GROUP * EVTCHN_GROUPS == EVTCHN_FIFO_NR_CHANNELS,
+               "table covers the FIFO ABI");
+
+static struct evtchn **bucket_of(const struct domain *d, uint32_t port)
+{
+    return &d->evtchn.group[port / PORTS_PER_GROUP][port % PORTS_PER_GROUP / EVTCHN_PER_BUCKET];
+}
+
+struct evtchn *evtchn_slot(const struct domain *d, uint32_t port)
+{
+    if (port >= d->evtchn.valid_ports) {
+        return NULL;
+    }
+    return &(*bucket_of(d, port))[port % EVTCHN_PER_BUCKET];
+}
+
+struct evtchn *evtchn_lookup(const struct domain *d, uint32_t port)
+{
+    return port == 0 ? NULL : evtchn_slot(d, port);
+}
+
+/* First port that the domain's limit or its ABI forbids. */
+static uint32_t port_limit(const struct domain *d)
+{
+    uint32_t abi = d->evtchn.fifo != NULL ? EVTCHN_FIFO_NR_CHANNELS
+                                          : (uint32_t)EVTCHN_2L_NR_CHANNELS;
+
+    return (uint32_t)min_u64(abi, (uint64_t)d->evtchn.max_port + 1);
+}
+
+/* Adds storage for the next EVTCHN_PER_BUCKET ports. */
+static int grow(struct domain *d)
+{
+    struct evtchn_table *t = &d->evtchn;
+    uint32_t port = t->valid_ports;
+    struct evtchn *bucket;
+
+    check(port < EVTCHN_FIFO_NR_CHANNELS);
+    if (t->group[port / PORTS_PER_GROUP] == NULL) {
+        t->group[port / PORTS_PER_GROUP] = hyp_pages_alloc(d, 0, FRAME_HYP);
+        if (t->group[port / PORTS_PER_GROUP] == NULL) {
+            return -XEN_ENOMEM;
+        }
+    }
+    bucket = hyp_pages_alloc(d, 0, FRAME_HYP);
+    if (bucket == NULL) {
+        return -XEN_ENOMEM;
+    }
+    for (unsigned i = 0; i < EVTCHN_PER_BUCKET; i++) {
+        bucket[i].state = EVTCHN_FREE;
+    }
+    *bucket_of(d, port) = bucket;
+    t->valid_ports = port + EVTCHN_PER_BUCKET;
+    return 0;
+}
+
+/* Gives the storage of the last EVTCHN_PER_BUCKET ports back. */
+static void shrink(struct domain *d)
+{
+    struct evtchn_table *t = &d->evtchn;
+    uint32_t port = t->valid_ports - EVTCHN_PER_BUCKET;
+    struct evtchn **bucket = bucket_of(d, port);
+
+    t->valid_ports = port;
+    hyp_pages_free(*bucket, 0);
+    *bucket = NULL;
+    if (port % PORTS_PER_GROUP == 0) {
+        hyp_pages_free(t->group[port / PORTS_PER_GROUP], 0);
+        t->group[port / PORTS_PER_GROUP] = NULL;
+    }
+}
+
+int evtchn_init(struct domain *d, uint32_t max_port)
+{
+    struct evtchn_table *t = &d->evtchn;
+    int rc;
+
+    lock_init(&t->lock, LOCK_EVTCHN);
+    t->max_port = max_port;
+    rc = grow(d);
+    if (rc != 0) {
+        evtchn_free(d);
+        return rc;
+    }
+    evtchn_slot(d, 0)->state = EVTCHN_RESERVED;
+    t->free_hint = 1;
+    return 0;
+}
+
+int evtchn_take(struct domain *d, uint32_t *port, struct evtchn **out)
+{
+    struct evtchn_table *t = &d->evtchn;
+    uint32_t limit = port_limit(d);
+    bool skipped = false;
+
+    check(lock_held(&t->lock));
+    if (d->state != DOMAIN_ALIVE) {
+        return -XEN_EINVAL;
+    }
+    for (uint32_t p = t->free_hint; p < limit; p++) {
+        struct evtchn *chn;
+
+        if (p >= t->valid_ports) {
+            int rc = grow(d);
+
+            if (rc != 0) {
+                return rc;
+            }
+        }
+        chn = evtchn_slot(d, p);
+        if (chn->state != EVTCHN_FREE) {
+            continue;
+        }
+        if (t->fifo != NULL && evtchn_fifo_linked(d, p)) {
+            if (!skipped) {
+                skipped = true;
+                t->free_hint = p;
+            }
+            continue;
+        }
+        if (!skipped) {
+            t->free_hint = p + 1;
+        }
+        t->active++;
+        chn->priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
+        *port = p;
+        *out = chn;
+        return 0;
+    }
+    return -XEN_ENOSPC;
+}
+
+void evtchn_drop(struct domain *d, uint32_t port, struct evtchn *chn)
+{
+    struct evtchn_table *t = &d->evtchn;
+
+    check(lock_held(&t->lock) && chn->state > EVTCHN_RESERVED && t->active > 0);
+    /* Who gets the port next must not find an event of the old binding. */
+    if (t->fifo != NULL) {
+        evtchn_fifo_clear_pending(d, port, chn);
+    } else {
+        evtchn_2l_clear_pending(d, port);
+    }
+    /* last_vcpu and last_priority stay: a queue's tail may still name the port. */
+    chn->state = EVTCHN_FREE;
+    chn->consumer = CONSUMER_NONE;
+    chn->vcpu = 0;
+    chn->remote_port = 0;
+    chn->remote_domid = 0;
+    t->active--;
+    t->free_hint = (uint32_t)min_u64(t->free_hint, port);
+}
+
+/* Forgets whom d's port is bound to, where no other domain is involved. */
+static void unbind_own(struct domain *d, uint32_t port, const struct evtchn *chn)
+{
+    if (chn->state == EVTCHN_VIRQ) {
+        struct vcpu *v = d->vcpu[evtchn_virq_is_global(chn->remote_port) ? 0 : chn->vcpu];
+
+        check(v != NULL && v->virq_port[chn->remote_port] == port);
+        v->virq_port[chn->remote_port] = 0;
+    }
+}
+
+/* One attempt at an interdomain port, whose peer was seen in domain peer: true
+ * iff the port is done with. */
+static bool close_interdomain(struct domain *d, uint32_t port, domid_t peer)
+{
+    struct domain *rd = domain_get(peer);
+    struct evtchn *chn, *rchn;
+    bool done = false;
+
+    if (rd == NULL) {
+        return false;
+    }
+    lock_pair(&d->evtchn.lock, &rd->evtchn.lock);
+    chn = evtchn_lookup(d, port);
+    if (chn != NULL && chn->state == EVTCHN_INTERDOMAIN && chn->remote_domid == peer) {
+        rchn = evtchn_lookup(rd, chn->remote_port);
+        /* INV-EVT-1 */
+        check(rchn != NULL && rchn->state == EVTCHN_INTERDOMAIN &&
+              rchn->remote_domid == d->id && rchn->remote_port == port);
+        rchn->state = EVTCHN_UNBOUND;
+        rchn->remote_port = 0;
+        evtchn_drop(d, port, chn);
+        done = true;
+    }
+    unlock_pair(&d->evtchn.lock, &rd->evtchn.lock);
+    domain_put(rd);
+    return done;
+}
+
+int evtchn_close(struct domain *d, uint32_t port)
+{
+    for (unsigned i = 0; i < CLOSE_RETRIES; i++) {
+        struct evtchn *chn;
+        domid_t peer;
+
+        lock_acquire(&d->evtchn.lock);
+        chn = evtchn_lookup(d, port);
+        if (chn == NULL || chn->state <= EVTCHN_RESERVED) {
+            lock_release(&d->evtchn.lock);
+            return -XEN_EINVAL;
+        }
+        if (chn->state != EVTCHN_INTERDOMAIN) {
+            unbind_own(d, port, chn);
+            evtchn_drop(d, port, chn);
+            lock_release(&d->evtchn.lock);
+            return 0;
+        }
+        peer = chn->remote_domid;
+        lock_release(&d->evtchn.lock);
+        if (close_interdomain(d, port, peer)) {
+            return 0;
+        }
+    }
+    return -XEN_EAGAIN;
+}
+
+static bool port_has_consumer(struct domain *d, uint32_t port)
+{
+    struct evtchn *chn;
+    bool has;
+
+    lock_acquire(&d->evtchn.lock);
+    chn = evtchn_lookup(d, port);
+    has = chn != NULL && chn->state > EVTCHN_RESERVED && chn->consumer != CONSUMER_NONE;
+    lock_release(&d->evtchn.lock);
+    return has;
+}
+
+/* Ports of the hypervisor's consumers survive a reset, as Xen's own do: the
+ * next kernel finds its console where the first one did. */
+static int reset_finish(struct domain *d)
+{
+    struct evtchn_table *t = &d->evtchn;
+    uint32_t kept = 0;
+    int rc = 0;
+
+    lock_acquire(&t->lock);
+    for (uint32_t p = 1; p < t->valid_ports; p++) {
+        const struct evtchn *chn = evtchn_slot(d, p);
+
+        kept += chn->state > EVTCHN_RESERVED && chn->consumer != CONSUMER_NONE;
+    }
+    if (t->active > kept) {
+        rc = -XEN_EAGAIN;
+    } else if (t->fifo != NULL) {
+        evtchn_fifo_destroy(d);
+    }
+    t->reset_cursor = 0;
+    lock_release(&t->lock);
+    return rc;
+}
+
+int evtchn_reset(struct domain *d)
+{
+    struct evtchn_table *t = &d->evtchn;
+    uint32_t p;
+
+    lock_acquire(&t->lock);
+    p = (uint32_t)max_u64(t->reset_cursor, 1);
+    lock_release(&t->lock);
+    for (;; p++) {
+        bool more;
+
+        lock_acquire(&t->lock);
+        more = p < t->valid_ports;
+        t->reset_cursor = p;
+        lock_release(&t->lock);
+        if (!more) {
+            return reset_finish(d);
+        }
+        if (!port_has_consumer(d, p)) {
+            (void)evtchn_close(d, p);
+        }
+        if (p % 64 == 0 && hypercall_preempt()) {
+            lock_acquire(&t->lock);
+            t->reset_cursor = p + 1;
+            lock_release(&t->lock);
+            return -XEN_ERESTART;
+        }
+    }
+}
+
+int evtchn_teardown(struct domain *d)
+{
+    struct evtchn_table *t = &d->evtchn;
+
+    check(d->state != DOMAIN_ALIVE);
+    if (t->teardown_cursor == 0) {
+        /* Whoever allocates from now on sees the state; whoever did is done. */
+        lock_acquire(&t->lock);
+        t->teardown_cursor = 1;
+        lock_release(&t->lock);
+    }
+    while (t->teardown_cursor < t->valid_ports) {
+        /* A peer may be closing the same pair: it is tried again. */
+        if (evtchn_close(d, t->teardown_cursor) != -XEN_EAGAIN) {
+            t->teardown_cursor++;
+        }
+        if (t->teardown_cursor % 64 == 0 && hypercall_preempt()) {
+            return -XEN_ERESTART;
+        }
+    }
+    lock_acquire(&t->lock);
+    check(t->active == 0);
+    if (t->fifo != NULL) {
+        evtchn_fifo_destroy(d);
+    }
+    t->teardown_cursor = UINT32_MAX;
+    lock_release(&t->lock);
+    while (t->valid_ports != 0) {
+        lock_acquire(&t->lock);
+        shrink(d);
+        lock_release(&t->lock);
+        if (t->valid_ports != 0 && hypercall_preempt()) {
+            return -XEN_ERESTART;
+        }
+    }
+    return 0;
+}
+
+void evtchn_free(struct domain *d)
+{
+    struct evtchn_table *t = &d->evtchn;
+
+    check(t->fifo == NULL);
+    while (t->valid_ports != 0) {
+        shrink(d);
+    }
+    /* A group whose first bucket could not be had. */
+    for (unsigned i = 0; i < EVTCHN_GROUPS; i++) {
+        if (t->group[i] != NULL) {
+            hyp_pages_free(t->group[i], 0);
+            t->group[i] = NULL;
+        }
+    }
+}

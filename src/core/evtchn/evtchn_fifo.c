@@ -1,0 +1,318 @@
+/* The FIFO ABI: an event word per port in guest pages, sixteen queues per vCPU
+ * whose heads are in a control block in a guest page. Source:
+ * <xen/event_channel.h>.
+ *
+ * All of these words are the guest's to spoil. The hypervisor only ever sets
+ * links, to ports that it knows; it never follows one. Where each queue ends is
+ * kept in vcpu.fifo_queue_tail[], out of the guest's reach. */
+#include "core/evtchn/evtchn_private.h"
+
+#include "base/atomic.h"
+#include "base/check.h"
+#include "core/guest_mem/guest_mem.h"
+#include "core/mem/page_alloc.h"
+
+#define WORD_PENDING (1u << EVTCHN_FIFO_PENDING)
+#define WORD_MASKED (1u << EVTCHN_FIFO_MASKED)
+#define WORD_LINKED (1u << EVTCHN_FIFO_LINKED)
+#define WORD_BUSY (1u << EVTCHN_FIFO_BUSY)
+#define WORD_LINK ((uint32_t)EVTCHN_FIFO_LINK_MASK)
+
+/* With BUSY set a well-behaved guest can change a linked word at most four times
+ * more: set MASKED, clear MASKED, clear PENDING, clear LINKED. */
+#define LINK_RETRIES 4u
+
+_Static_assert(sizeof(struct evtchn_fifo) <= PAGE_SIZE, "one page");
+_Static_assert(ARRAY_SIZE(((struct vcpu *)NULL)->fifo_queue_tail) == EVTCHN_FIFO_MAX_QUEUES,
+               "a tail per queue");
+
+/* NULL when the guest has not given the page yet. */
+static event_word_t *word_of(const struct domain *d, uint32_t port)
+{
+    const struct evtchn_fifo *f = d->evtchn.fifo;
+
+    if (port / FIFO_WORDS_PER_PAGE >= f->pages) {
+        return NULL;
+    }
+    return &f->page[port / FIFO_WORDS_PER_PAGE][port % FIFO_WORDS_PER_PAGE];
+}
+
+static bool word_has(const struct domain *d, uint32_t port, uint32_t bit)
+{
+    const event_word_t *word = word_of(d, port);
+
+    return word != NULL && (load_u32(word) & bit) != 0;
+}
+
+bool evtchn_fifo_linked(const struct domain *d, uint32_t port)
+{
+    return word_has(d, port, WORD_LINKED);
+}
+
+bool evtchn_fifo_pending(const struct domain *d, uint32_t port, const struct evtchn *chn)
+{
+    return chn->pending != 0 || word_has(d, port, WORD_PENDING);
+}
+
+/* The guest unlinks the word itself and ignores it then. */
+void evtchn_fifo_clear_pending(struct domain *d, uint32_t port, struct evtchn *chn)
+{
+    event_word_t *word = word_of(d, port);
+
+    chn->pending = 0;
+    if (word != NULL) {
+        fetch_and_u32(word, ~WORD_PENDING);
+    }
+}
+
+enum link_result { LINK_MADE, LINK_NOT_LINKED, LINK_CHANGED };
+
+/* Points a queue's last word at port iff the word is still linked. */
+static enum link_result try_link(event_word_t *word, uint32_t port)
+{
+    uint32_t old = load_u32(word);
+
+    if ((old & WORD_LINKED) == 0) {
+        return LINK_NOT_LINKED;
+    }
+    if (!cmpxchg_u32(word, old, (old & ~(WORD_BUSY | WORD_LINK)) | port)) {
+        return LINK_CHANGED;
+    }
+    return LINK_MADE;
+}
+
+/* True iff word, a queue's last, now links to port; false: it left the queue,
+ * which therefore is empty. */
+static bool link_tail(event_word_t *word, uint32_t port)
+{
+    enum link_result r = try_link(word, port);
+
+    if (r != LINK_CHANGED) {
+        return r == LINK_MADE;
+    }
+    fetch_or_u32(word, WORD_BUSY);
+    for (unsigned i = 0; i < LINK_RETRIES; i++) {
+        r = try_link(word, port);
+        if (r == LINK_CHANGED) {
+            continue;
+        }
+        if (r == LINK_NOT_LINKED) {
+            fetch_and_u32(word, ~WORD_BUSY);
+        }
+        return r == LINK_MADE;
+    }
+    /* Against the ABI. A new head shows the guest the event all the same. */
+    fetch_and_u32(word, ~WORD_BUSY);
+    return false;
+}
+
+/* Appends a pending, unmasked port to the queue it belongs to, unless it is in
+ * one already. Without a control block nothing can be said to v: the port is
+ * linked when the block comes (relink()). */
+static void link_port(struct domain *d, struct vcpu *v, uint32_t port, struct evtchn *chn)
+{
+    struct evtchn_fifo_control_block *cb;
+    event_word_t *word = word_of(d, port);
+    struct vcpu *old;
+    uint32_t *tail;
+    uint32_t bit = 1u << chn->priority;
+    bool linked = false;
+
+    if (v == NULL || v->fifo_control == NULL ||
+        (fetch_or_u32(word, WORD_LINKED) & WORD_LINKED) != 0) {
+        return;
+    }
+    cb = v->fifo_control;
+    /* Where port was the last of a queue, that queue is empty: the word must not
+     * be taken for its tail once it is in another queue. */
+    old = d->vcpu[chn->last_vcpu];
+    if (old != NULL && old->fifo_queue_tail[chn->last_priority] == port) {
+        old->fifo_queue_tail[chn->last_priority] = 0;
+    }
+    chn->last_vcpu = v->id;
+    chn->last_priority = chn->priority;
+    tail = &v->fifo_queue_tail[chn->priority];
+    if (*tail != 0) {
+        linked = link_tail(word_of(d, *tail), port);
+    }
+    if (!linked) {
+        store_u32(&cb->head[chn->priority], port);
+    }
+    *tail = port;
+    if (!linked && (fetch_or_u32(&cb->ready, bit) & bit) == 0) {
+        evtchn_upcall(v);
+    }
+}
+
+void evtchn_fifo_raise(struct domain *d, struct vcpu *v, uint32_t port, struct evtchn *chn)
+{
+    event_word_t *word = word_of(d, port);
+    bool was_pending;
+
+    if (word == NULL) {
+        was_pending = chn->pending != 0;
+        chn->pending = 1;
+    } else {
+        was_pending = (fetch_or_u32(word, WORD_PENDING) & WORD_PENDING) != 0;
+        if ((load_u32(word) & (WORD_MASKED | WORD_LINKED)) == 0) {
+            link_port(d, v, port, chn);
+        }
+    }
+    if (!was_pending) {
+        evtchn_wake_pollers(d, port);
+    }
+}
+
+void evtchn_fifo_unmask(struct domain *d, struct vcpu *v, uint32_t port, struct evtchn *chn)
+{
+    event_word_t *word = word_of(d, port);
+
+    if (word != NULL && (fetch_and_u32(word, ~WORD_MASKED) & WORD_PENDING) != 0) {
+        link_port(d, v, port, chn);
+    }
+}
+
+/* Raises again what could not be told for want of a page: in ports [first, end). */
+static void relink(struct domain *d, uint32_t first, uint32_t end)
+{
+    for (uint32_t p = first; p < end && p < d->evtchn.valid_ports; p++) {
+        struct evtchn *chn = evtchn_slot(d, p);
+
+        if (chn->state > EVTCHN_RESERVED && evtchn_fifo_pending(d, p, chn) &&
+            word_of(d, p) != NULL) {
+            chn->pending = 0;
+            evtchn_fifo_raise(d, evtchn_vcpu(d, chn), p, chn);
+        }
+    }
+}
+
+/* From now on events go through words; what is pending comes along, and leaves
+ * no bit behind that would swallow an event after a reset. */
+static void switch_to_fifo(struct domain *d, struct evtchn_fifo *f)
+{
+    for (uint32_t p = 1; p < d->evtchn.valid_ports; p++) {
+        struct evtchn *chn = evtchn_slot(d, p);
+
+        chn->pending = evtchn_2l_clear_pending(d, p) && chn->state > EVTCHN_RESERVED;
+        chn->priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
+        chn->last_priority = 0;
+        chn->last_vcpu = 0;
+    }
+    d->evtchn.fifo = f;
+}
+
+/* Gives v its control block in the pinned page. */
+static int set_control(struct domain *d, struct vcpu *v, void *page, uint32_t offset)
+{
+    if (v->fifo_control != NULL) {
+        return -XEN_EINVAL;
+    }
+    if (d->evtchn.fifo == NULL) {
+        struct evtchn_fifo *f = hyp_pages_alloc(d, 0, FRAME_HYP);
+
+        if (f == NULL) {
+            return -XEN_ENOMEM;
+        }
+        switch_to_fifo(d, f);
+    }
+    v->fifo_page = page;
+    v->fifo_control = (uint8_t *)page + offset;
+    for (unsigned i = 0; i < EVTCHN_FIFO_MAX_QUEUES; i++) {
+        v->fifo_queue_tail[i] = 0;
+    }
+    relink(d, 1, EVTCHN_FIFO_NR_CHANNELS);
+    return 0;
+}
+
+int evtchn_fifo_init_control(struct domain *d, uint32_t vcpu, uint64_t control_gfn,
+                             uint32_t offset)
+{
+    struct vcpu *v = domain_vcpu(d, vcpu);
+    void *page;
+    int rc;
+
+    if (v == NULL) {
+        return -XEN_ENOENT;
+    }
+    if (offset > PAGE_SIZE - sizeof(evtchn_fifo_control_block_t) || offset % 8 != 0) {
+        return -XEN_EINVAL;
+    }
+    page = guest_page_pin(d, gfn(control_gfn));
+    if (page == NULL) {
+        return -XEN_EINVAL;
+    }
+    lock_acquire(&d->evtchn.lock);
+    rc = d->state != DOMAIN_ALIVE ? -XEN_EINVAL : set_control(d, v, page, offset);
+    lock_release(&d->evtchn.lock);
+    if (rc != 0) {
+        guest_page_unpin(page);
+    }
+    return rc;
+}
+
+static int add_page(struct domain *d, void *page)
+{
+    struct evtchn_fifo *f = d->evtchn.fifo;
+    uint32_t first;
+
+    if (f == NULL) {
+        return -XEN_EOPNOTSUPP;
+    }
+    if (f->pages >= FIFO_PAGES) {
+        return -XEN_ENOSPC;
+    }
+    if (page == NULL || d->state != DOMAIN_ALIVE) {
+        return -XEN_EINVAL;
+    }
+    first = f->pages * FIFO_WORDS_PER_PAGE;
+    f->page[f->pages++] = page;
+    relink(d, first, first + FIFO_WORDS_PER_PAGE);
+    return 0;
+}
+
+int evtchn_fifo_expand_array(struct domain *d, uint64_t array_gfn)
+{
+    void *page = guest_page_pin(d, gfn(array_gfn));
+    int rc;
+
+    lock_acquire(&d->evtchn.lock);
+    rc = add_page(d, page);
+    lock_release(&d->evtchn.lock);
+    if (rc != 0 && page != NULL) {
+        guest_page_unpin(page);
+    }
+    return rc;
+}
+
+void evtchn_fifo_destroy(struct domain *d)
+{
+    struct evtchn_fifo *f = d->evtchn.fifo;
+
+    for (uint32_t p = 1; p < d->evtchn.valid_ports; p++) {
+        struct evtchn *chn = evtchn_slot(d, p);
+
+        chn->pending = chn->state > EVTCHN_RESERVED && evtchn_fifo_pending(d, p, chn);
+    }
+    for (unsigned i = 0; i < MAX_VCPUS; i++) {
+        struct vcpu *v = d->vcpu[i];
+
+        if (v != NULL && v->fifo_page != NULL) {
+            guest_page_unpin(v->fifo_page);
+            v->fifo_page = NULL;
+            v->fifo_control = NULL;
+        }
+    }
+    for (unsigned i = 0; i < f->pages; i++) {
+        guest_page_unpin(f->page[i]);
+    }
+    hyp_pages_free(f, 0);
+    d->evtchn.fifo = NULL;
+    for (uint32_t p = 1; p < d->evtchn.valid_ports; p++) {
+        struct evtchn *chn = evtchn_slot(d, p);
+
+        if (chn->pending != 0) {
+            chn->pending = 0;
+            evtchn_2l_raise(d, evtchn_vcpu(d, chn), p);
+        }
+    }
+}

@@ -1,0 +1,275 @@
+/* The hypercall: one small function per sub-operation, each decode, authorise,
+ * perform. Where the answer cannot be written the new port is closed again. */
+#include "core/evtchn/evtchn_private.h"
+
+#include "core/guest_mem/guest_mem.h"
+#include "core/hypercall/hypercall.h"
+#include "core/policy/policy.h"
+
+static int64_t op_alloc_unbound(struct vcpu *v, uint64_t gva)
+{
+    evtchn_alloc_unbound_t op;
+    struct domain *d;
+    int rc;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    d = domain_get_for(v, op.dom);
+    if (d == NULL) {
+        return -XEN_ESRCH;
+    }
+    rc = policy_check(POLICY_EVTCHN_UNBOUND, v->domain, d);
+    if (rc == 0) {
+        domid_t remote = op.remote_dom == DOMID_SELF ? v->domain->id : op.remote_dom;
+
+        rc = evtchn_alloc_unbound(d, remote, &op.port);
+    }
+    if (rc == 0 && guest_copy_out(v, gva, &op, sizeof(op)) != 0) {
+        (void)evtchn_close(d, op.port);
+        rc = -XEN_EFAULT;
+    }
+    domain_put(d);
+    return rc;
+}
+
+/* Writes the answer of an operation that gave the caller a new port. */
+static int64_t answer_port(struct vcpu *v, uint64_t gva, const void *op, size_t n, uint32_t port)
+{
+    if (guest_copy_out(v, gva, op, n) != 0) {
+        (void)evtchn_close(v->domain, port);
+        return -XEN_EFAULT;
+    }
+    return 0;
+}
+
+static int64_t op_bind_interdomain(struct vcpu *v, uint64_t gva)
+{
+    evtchn_bind_interdomain_t op;
+    int rc;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    rc = evtchn_bind_interdomain(v->domain, op.remote_dom, op.remote_port, &op.local_port);
+    return rc != 0 ? rc : answer_port(v, gva, &op, sizeof(op), op.local_port);
+}
+
+static int64_t op_bind_virq(struct vcpu *v, uint64_t gva)
+{
+    evtchn_bind_virq_t op;
+    int rc;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    rc = evtchn_bind_virq(v->domain, op.virq, op.vcpu, &op.port);
+    return rc != 0 ? rc : answer_port(v, gva, &op, sizeof(op), op.port);
+}
+
+static int64_t op_bind_ipi(struct vcpu *v, uint64_t gva)
+{
+    evtchn_bind_ipi_t op;
+    int rc;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    rc = evtchn_bind_ipi(v->domain, op.vcpu, &op.port);
+    return rc != 0 ? rc : answer_port(v, gva, &op, sizeof(op), op.port);
+}
+
+/* No domain has physical interrupts, so every number is out of range. */
+static int64_t op_bind_pirq(struct vcpu *v, uint64_t gva)
+{
+    evtchn_bind_pirq_t op;
+
+    return guest_copy_in(v, &op, gva, sizeof(op)) != 0 ? -XEN_EFAULT : -XEN_EINVAL;
+}
+
+static int64_t op_close(struct vcpu *v, uint64_t gva)
+{
+    evtchn_close_t op;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    return evtchn_close(v->domain, op.port);
+}
+
+static int64_t op_send(struct vcpu *v, uint64_t gva)
+{
+    evtchn_send_t op;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    return evtchn_send(v->domain, op.port);
+}
+
+static int64_t op_status(struct vcpu *v, uint64_t gva)
+{
+    evtchn_status_t op;
+    struct domain *d;
+    int rc;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    d = domain_get_for(v, op.dom);
+    if (d == NULL) {
+        return -XEN_ESRCH;
+    }
+    rc = policy_check(POLICY_EVTCHN_STATUS, v->domain, d);
+    if (rc == 0) {
+        rc = evtchn_status(d, &op);
+    }
+    domain_put(d);
+    if (rc == 0 && guest_copy_out(v, gva, &op, sizeof(op)) != 0) {
+        rc = -XEN_EFAULT;
+    }
+    return rc;
+}
+
+static int64_t op_bind_vcpu(struct vcpu *v, uint64_t gva)
+{
+    evtchn_bind_vcpu_t op;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    return evtchn_bind_vcpu(v->domain, op.port, op.vcpu);
+}
+
+static int64_t op_unmask(struct vcpu *v, uint64_t gva)
+{
+    struct domain *d = v->domain;
+    struct evtchn *chn;
+    evtchn_unmask_t op;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    lock_acquire(&d->evtchn.lock);
+    chn = evtchn_lookup(d, op.port);
+    if (chn != NULL) {
+        evtchn_unmask(d, op.port, chn);
+    }
+    lock_release(&d->evtchn.lock);
+    return chn != NULL ? 0 : -XEN_EINVAL;
+}
+
+static int64_t op_reset(struct vcpu *v, uint64_t gva)
+{
+    evtchn_reset_t op;
+    struct domain *d;
+    int rc;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    d = domain_get_for(v, op.dom);
+    if (d == NULL) {
+        return -XEN_ESRCH;
+    }
+    rc = policy_check(POLICY_EVTCHN_RESET, v->domain, d);
+    if (rc == 0 && d != v->domain && d->pause_count == 0) {
+        rc = -XEN_EINVAL;
+    }
+    if (rc == 0) {
+        /* The table remembers how far it came: the same arguments continue. */
+        rc = evtchn_reset(d);
+    }
+    domain_put(d);
+    return rc;
+}
+
+static int64_t op_init_control(struct vcpu *v, uint64_t gva)
+{
+    evtchn_init_control_t op;
+    int rc;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    rc = evtchn_fifo_init_control(v->domain, op.vcpu, op.control_gfn, op.offset);
+    op.link_bits = EVTCHN_FIFO_LINK_BITS;
+    if (rc == 0 && guest_copy_out(v, gva, &op, sizeof(op)) != 0) {
+        rc = -XEN_EFAULT;
+    }
+    return rc;
+}
+
+static int64_t op_expand_array(struct vcpu *v, uint64_t gva)
+{
+    evtchn_expand_array_t op;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    return evtchn_fifo_expand_array(v->domain, op.array_gfn);
+}
+
+static int64_t op_set_priority(struct vcpu *v, uint64_t gva)
+{
+    struct domain *d = v->domain;
+    evtchn_set_priority_t op;
+    struct evtchn *chn;
+    int rc = 0;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    lock_acquire(&d->evtchn.lock);
+    chn = evtchn_lookup(d, op.port);
+    if (chn == NULL) {
+        rc = -XEN_EINVAL;
+    } else if (d->evtchn.fifo == NULL) {
+        rc = -XEN_ENOSYS;
+    } else if (op.priority > EVTCHN_FIFO_PRIORITY_MIN) {
+        rc = -XEN_EINVAL;
+    } else {
+        /* An event that is pending already stays in the queue it is in. */
+        chn->priority = (uint8_t)op.priority;
+    }
+    lock_release(&d->evtchn.lock);
+    return rc;
+}
+
+int64_t do_event_channel_op(struct vcpu *v, uint64_t args[6])
+{
+    uint64_t gva = args[1];
+
+    switch ((uint32_t)args[0]) {
+    case EVTCHNOP_bind_interdomain:
+        return op_bind_interdomain(v, gva);
+    case EVTCHNOP_bind_virq:
+        return op_bind_virq(v, gva);
+    case EVTCHNOP_bind_pirq:
+        return op_bind_pirq(v, gva);
+    case EVTCHNOP_close:
+        return op_close(v, gva);
+    case EVTCHNOP_send:
+        return op_send(v, gva);
+    case EVTCHNOP_status:
+        return op_status(v, gva);
+    case EVTCHNOP_alloc_unbound:
+        return op_alloc_unbound(v, gva);
+    case EVTCHNOP_bind_ipi:
+        return op_bind_ipi(v, gva);
+    case EVTCHNOP_bind_vcpu:
+        return op_bind_vcpu(v, gva);
+    case EVTCHNOP_unmask:
+        return op_unmask(v, gva);
+    case EVTCHNOP_reset:
+        return op_reset(v, gva);
+    case EVTCHNOP_init_control:
+        return op_init_control(v, gva);
+    case EVTCHNOP_expand_array:
+        return op_expand_array(v, gva);
+    case EVTCHNOP_set_priority:
+        return op_set_priority(v, gva);
+    default:
+        return -XEN_ENOSYS;
+    }
+}

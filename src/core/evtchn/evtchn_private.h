@@ -1,0 +1,85 @@
+/* What the files of core/evtchn share. Unless said otherwise the caller holds
+ * d->evtchn.lock. */
+#ifndef CORBEL_CORE_EVTCHN_EVTCHN_PRIVATE_H
+#define CORBEL_CORE_EVTCHN_EVTCHN_PRIVATE_H
+
+#include "core/domain/domain.h"
+#include "core/evtchn/evtchn.h"
+#include "core/vcpu/vcpu.h"
+
+#define FIFO_WORDS_PER_PAGE ((uint32_t)(PAGE_SIZE / sizeof(event_word_t)))
+#define FIFO_PAGES ((uint32_t)EVTCHN_FIFO_NR_CHANNELS / FIFO_WORDS_PER_PAGE)
+
+/* The FIFO ABI's event array: pinned guest pages. */
+struct evtchn_fifo {
+    uint32_t pages;
+    event_word_t *page[FIFO_PAGES];
+};
+
+/* evtchn.c: the table. */
+
+/* The entry of a port with storage, port 0 included; NULL beyond the table. */
+struct evtchn *evtchn_slot(const struct domain *d, uint32_t port);
+/* The entry of a port that a guest names: never port 0. */
+struct evtchn *evtchn_lookup(const struct domain *d, uint32_t port);
+/* Finds the lowest free port, growing the table; the caller sets its state. */
+int evtchn_take(struct domain *d, uint32_t *port, struct evtchn **out);
+/* Puts a port back that is bound to nothing any more. */
+void evtchn_drop(struct domain *d, uint32_t port, struct evtchn *chn);
+/* No lock held: unbinds and frees a port. -XEN_EINVAL when it is not in use,
+ * -XEN_EAGAIN when its peer changed too often meanwhile. */
+int evtchn_close(struct domain *d, uint32_t port);
+/* No lock held: closes all ports but the hypervisor's consumers' and goes back
+ * to the two-level ABI. -XEN_ERESTART while there is more, -XEN_EAGAIN when
+ * ports were bound meanwhile. */
+int evtchn_reset(struct domain *d);
+
+/* evtchn_send.c: raising events. */
+
+/* Makes port pending and tells the vCPU it is bound to. */
+void evtchn_raise(struct domain *d, uint32_t port, struct evtchn *chn);
+void evtchn_unmask(struct domain *d, uint32_t port, struct evtchn *chn);
+/* No lock held: EVTCHNOP_send. */
+int evtchn_send(struct domain *d, uint32_t port);
+/* Sets v's upcall_pending and tells v when it was not set. */
+void evtchn_upcall(struct vcpu *v);
+/* Wakes the vCPUs that wait for port in SCHEDOP_poll. */
+void evtchn_wake_pollers(struct domain *d, uint32_t port);
+/* Is virq bound once per domain rather than per vCPU? */
+bool evtchn_virq_is_global(uint32_t virq);
+/* The vCPU that port is bound to; NULL before it exists. */
+static inline struct vcpu *evtchn_vcpu(const struct domain *d, const struct evtchn *chn)
+{
+    return chn->vcpu < MAX_VCPUS ? d->vcpu[chn->vcpu] : NULL;
+}
+
+/* evtchn_bind.c: each takes its locks. Errors as Xen's operation of that name. */
+int evtchn_bind_interdomain(struct domain *d, domid_t remote, uint32_t remote_port,
+                            uint32_t *port);
+int evtchn_bind_virq(struct domain *d, uint32_t virq, uint32_t vcpu, uint32_t *port);
+int evtchn_bind_ipi(struct domain *d, uint32_t vcpu, uint32_t *port);
+int evtchn_bind_vcpu(struct domain *d, uint32_t port, uint32_t vcpu);
+int evtchn_status(struct domain *d, evtchn_status_t *s);
+
+/* evtchn_2l.c: the two-level ABI. Ports that it cannot express are ignored. */
+void evtchn_2l_raise(struct domain *d, struct vcpu *v, uint32_t port);
+void evtchn_2l_unmask(struct domain *d, struct vcpu *v, uint32_t port);
+bool evtchn_2l_pending(const struct domain *d, uint32_t port);
+/* Clears the pending bit; its old value. */
+bool evtchn_2l_clear_pending(struct domain *d, uint32_t port);
+
+/* evtchn_fifo.c: the FIFO ABI; d->evtchn.fifo is not NULL. */
+void evtchn_fifo_raise(struct domain *d, struct vcpu *v, uint32_t port, struct evtchn *chn);
+void evtchn_fifo_unmask(struct domain *d, struct vcpu *v, uint32_t port, struct evtchn *chn);
+bool evtchn_fifo_pending(const struct domain *d, uint32_t port, const struct evtchn *chn);
+void evtchn_fifo_clear_pending(struct domain *d, uint32_t port, struct evtchn *chn);
+/* Is port still linked into a queue of the guest's, so that it cannot be reused? */
+bool evtchn_fifo_linked(const struct domain *d, uint32_t port);
+/* No lock held: EVTCHNOP_init_control, EVTCHNOP_expand_array. */
+int evtchn_fifo_init_control(struct domain *d, uint32_t vcpu, uint64_t control_gfn,
+                             uint32_t offset);
+int evtchn_fifo_expand_array(struct domain *d, uint64_t array_gfn);
+/* Back to the two-level ABI; unpins everything. What was pending stays so. */
+void evtchn_fifo_destroy(struct domain *d);
+
+#endif

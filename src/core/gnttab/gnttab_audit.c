@@ -1,0 +1,90 @@
+/* The invariants of grant tables, recomputed. */
+#include "core/gnttab/gnttab_private.h"
+
+#include "core/mem/frame.h"
+
+static bool frames_hold(const struct domain *d, void *const *page, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        struct frame f = frame_read(ptr_to_mfn(page[i]));
+
+        if (f.state != FRAME_USED || f.type != FRAME_SHARED || f.owner != d->id) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* INV-GNT-2, the mapper's side: each of its handles names a pinned grant. Adds
+ * the handles that name granter's grants to the counts. */
+static bool handles_hold(const struct domain *d, const struct domain *granter, uint64_t *readers,
+                         uint64_t *writers)
+{
+    const struct gnttab *t = &d->gnttab;
+
+    for (grant_handle_t h = 0; h < t->maptrack_blocks * MAPTRACK_PER_BLOCK; h++) {
+        const struct gnttab_maptrack *m = gnttab_maptrack_of(t, h);
+        const struct gnttab_active *a;
+
+        if (m->state == MAPTRACK_FREE || m->granter != granter) {
+            continue;
+        }
+        if (m->ref >= granter->gnttab.nr_frames * V1_PER_FRAME) {
+            return false;
+        }
+        a = gnttab_active_of(&granter->gnttab, m->ref);
+        if ((m->readonly ? a->readers : a->writers) == 0 || a->domid != d->id ||
+            a->mfn.v != m->mfn.v) {
+            return false;
+        }
+        *(m->readonly ? readers : writers) += 1;
+    }
+    return true;
+}
+
+/* INV-GNT-2, all that map d's grants together. */
+static bool mappers_hold(const struct domain *d, uint64_t readers, uint64_t writers)
+{
+    uint64_t r = 0, w = 0;
+    struct domain *mapper;
+    bool holds = true;
+
+    for (uint32_t id = 0; holds && id < DOMID_FIRST_RESERVED; id++) {
+        mapper = domain_next((domid_t)id);
+        if (mapper == NULL) {
+            break;
+        }
+        id = mapper->id;
+        holds = handles_hold(mapper, d, &r, &w);
+        domain_put(mapper);
+    }
+    return holds && r == readers && w == writers;
+}
+
+const char *gnttab_audit(struct domain *d)
+{
+    const struct gnttab *t = &d->gnttab;
+    uint64_t readers = 0, writers = 0;
+    uint32_t pinned = 0;
+
+    if (!frames_hold(d, t->shared, t->nr_frames) || !frames_hold(d, t->status, t->status_pages)) {
+        return "INV-GNT-1";
+    }
+    for (grant_ref_t ref = 0; ref < t->nr_frames * V1_PER_FRAME; ref++) {
+        const struct gnttab_active *a = gnttab_active_of(t, ref);
+        struct frame f;
+
+        if (a->readers + a->writers == 0) {
+            continue;
+        }
+        readers += a->readers;
+        writers += a->writers;
+        pinned += ref >= GNTTAB_NR_RESERVED_ENTRIES;
+        f = frame_read(a->mfn);
+        if (a->transitive || f.state != FRAME_USED || f.owner != d->id || f.refs == 0 ||
+            (a->writers != 0 && (f.type != FRAME_WRITABLE || f.type_count == 0))) {
+            return "INV-GNT-3";
+        }
+    }
+    return pinned == t->pinned && mappers_hold(d, readers, writers) ? NULL : "INV-GNT-2";
+}

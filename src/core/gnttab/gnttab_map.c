@@ -1,0 +1,304 @@
+/* Mapping grants: handles, the mapper's second stage, undoing. No lock is held
+ * while the second stage changes; a handle that is being changed is BUSY, and
+ * unknown to others. The pin outlives the mapping. */
+#include "core/gnttab/gnttab_private.h"
+
+#include "base/check.h"
+#include "core/hypercall/hypercall.h"
+#include "core/mem/frame.h"
+#include "core/mem/page_alloc.h"
+#include "core/p2m/p2m.h"
+#include "core/policy/policy.h"
+
+_Static_assert(sizeof(struct gnttab_maptrack) * MAPTRACK_PER_BLOCK <=
+                   (PAGE_SIZE << MAPTRACK_BLOCK_ORDER),
+               "a block holds its handles");
+
+struct gnttab_maptrack *gnttab_maptrack_of(const struct gnttab *t, grant_handle_t handle)
+{
+    if (handle / MAPTRACK_PER_BLOCK >= t->maptrack_blocks) {
+        return NULL;
+    }
+    return &t->maptrack[handle / MAPTRACK_PER_BLOCK][handle % MAPTRACK_PER_BLOCK];
+}
+
+static unsigned root_order(const struct gnttab *t)
+{
+    return order_of_bytes((uint64_t)t->max_maptrack_frames * sizeof(*t->maptrack));
+}
+
+/* Lock held: a block more of free handles, if there may be one. */
+static void add_block(struct domain *d)
+{
+    struct gnttab *t = &d->gnttab;
+    struct gnttab_maptrack *block;
+    uint32_t first = t->maptrack_blocks * MAPTRACK_PER_BLOCK;
+
+    if (t->maptrack_blocks >= t->max_maptrack_frames) {
+        return;
+    }
+    if (t->maptrack == NULL) {
+        t->maptrack = hyp_pages_alloc(d, root_order(t), FRAME_HYP);
+        if (t->maptrack == NULL) {
+            return;
+        }
+    }
+    block = hyp_pages_alloc(d, MAPTRACK_BLOCK_ORDER, FRAME_HYP);
+    if (block == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < MAPTRACK_PER_BLOCK; i++) {
+        block[i].state = MAPTRACK_FREE;
+        block[i].ref = i + 1 < MAPTRACK_PER_BLOCK ? first + i + 1 : t->maptrack_free;
+    }
+    t->maptrack[t->maptrack_blocks++] = block;
+    t->maptrack_free = first;
+}
+
+static grant_handle_t handle_claim(struct domain *d)
+{
+    struct gnttab *t = &d->gnttab;
+    grant_handle_t h;
+
+    lock_acquire(&t->lock);
+    if (t->maptrack_free == MAPTRACK_NONE) {
+        add_block(d);
+    }
+    h = t->maptrack_free;
+    if (h != MAPTRACK_NONE) {
+        struct gnttab_maptrack *m = gnttab_maptrack_of(t, h);
+
+        check(m != NULL && m->state == MAPTRACK_FREE);
+        t->maptrack_free = m->ref;
+        m->state = MAPTRACK_BUSY;
+        m->granter = NULL;
+    }
+    lock_release(&t->lock);
+    return h;
+}
+
+static void handle_release(struct domain *d, grant_handle_t h)
+{
+    struct gnttab *t = &d->gnttab;
+    struct gnttab_maptrack *m;
+
+    lock_acquire(&t->lock);
+    m = gnttab_maptrack_of(t, h);
+    check(m->state == MAPTRACK_BUSY);
+    m->state = MAPTRACK_FREE;
+    m->granter = NULL;
+    m->ref = t->maptrack_free;
+    t->maptrack_free = h;
+    lock_release(&t->lock);
+}
+
+static void handle_publish(struct domain *d, grant_handle_t h, struct gnttab_maptrack entry)
+{
+    lock_acquire(&d->gnttab.lock);
+    entry.state = MAPTRACK_MAPPED;
+    *gnttab_maptrack_of(&d->gnttab, h) = entry;
+    lock_release(&d->gnttab.lock);
+}
+
+/* Puts the frame into the mapper's second stage with a reference of its own.
+ * Own RAM that was there is given back, as if ballooned out. */
+static bool place(struct domain *d, gfn_t g, mfn_t m, domid_t owner, bool readonly)
+{
+    struct p2m_entry old;
+
+    if (!frame_get(m, owner)) {
+        return false;
+    }
+    if (p2m_exchange(d, g, m, readonly ? P2M_GRANT_RO : P2M_GRANT_RW, P2M_SET_OWN_RAM, &old) !=
+        0) {
+        frame_put(m);
+        return false;
+    }
+    if ((P2M_SET(old.type) & P2M_SET_OWN_RAM) != 0) {
+        p2m_release_ram(d, old.mfn);
+    }
+    return true;
+}
+
+/* Pins and maps; rd is referenced. GNTST_*. */
+static int map_pinned(struct domain *d, struct domain *rd, const struct gnttab_map_grant_ref *op,
+                      struct gnttab_maptrack *m)
+{
+    struct gnttab_pin pin;
+    int rc;
+
+    *m = (struct gnttab_maptrack){.granter = rd, .gfn = gaddr_gfn(gaddr(op->host_addr)),
+                                  .ref = op->ref, .readonly = (op->flags & GNTMAP_readonly) != 0};
+    rc = gnttab_pin(rd, op->ref, d->id, m->readonly, PIN_MAP, &pin);
+    if (rc != GNTST_okay) {
+        return rc;
+    }
+    m->mfn = pin.mfn;
+    if (!place(d, m->gfn, pin.mfn, rd->id, m->readonly)) {
+        gnttab_unpin(rd, op->ref, m->readonly);
+        return GNTST_general_error;
+    }
+    return GNTST_okay;
+}
+
+/* What a translated domain may ask for. GNTST_*. */
+static int map_flags(uint32_t flags)
+{
+    if ((flags & (GNTMAP_device_map | GNTMAP_host_map)) == 0) {
+        return GNTST_bad_gntref;
+    }
+    if ((flags & (GNTMAP_device_map | GNTMAP_application_map | GNTMAP_contains_pte)) != 0) {
+        return GNTST_general_error;
+    }
+    return GNTST_okay;
+}
+
+void gnttab_map(struct domain *d, struct gnttab_map_grant_ref *op)
+{
+    struct gnttab_maptrack m;
+    struct domain *rd;
+    grant_handle_t h;
+    int rc = map_flags(op->flags);
+
+    if (rc != GNTST_okay) {
+        op->status = (int16_t)rc;
+        return;
+    }
+    rd = domain_get(op->dom);
+    if (rd == NULL) {
+        op->status = GNTST_bad_domain;
+        return;
+    }
+    h = MAPTRACK_NONE;
+    if (policy_check(POLICY_GRANT_MAP, d, rd) != 0) {
+        rc = GNTST_permission_denied;
+    } else {
+        h = handle_claim(d);
+        rc = h == MAPTRACK_NONE ? GNTST_no_space : map_pinned(d, rd, op, &m);
+    }
+    op->status = (int16_t)rc;
+    if (rc != GNTST_okay) {
+        if (h != MAPTRACK_NONE) {
+            handle_release(d, h);
+        }
+        domain_put(rd);
+        return;
+    }
+    /* The reference on rd is the handle's now. */
+    handle_publish(d, h, m);
+    op->handle = h;
+    op->dev_bus_addr = m.mfn.v << PAGE_SHIFT;
+}
+
+/* Takes a mapped handle for unmapping. GNTST_*. */
+static int handle_take(struct domain *d, grant_handle_t h, uint64_t host_addr, uint64_t new_addr,
+                       struct gnttab_maptrack *out)
+{
+    struct gnttab_maptrack *m;
+    int rc = GNTST_bad_handle;
+
+    lock_acquire(&d->gnttab.lock);
+    m = gnttab_maptrack_of(&d->gnttab, h);
+    if (m != NULL && m->state == MAPTRACK_MAPPED) {
+        rc = GNTST_okay;
+        if (host_addr != 0) {
+            if (new_addr != 0 || m->gfn.v != host_addr >> PAGE_SHIFT) {
+                rc = GNTST_general_error;
+            } else {
+                m->state = MAPTRACK_BUSY;
+                *out = *m;
+            }
+        }
+    }
+    lock_release(&d->gnttab.lock);
+    return rc;
+}
+
+/* Removes the mapping from the second stage; false when it is not there. */
+static bool displace(struct domain *d, const struct gnttab_maptrack *m)
+{
+    struct p2m_entry e = p2m_lookup(d, m->gfn);
+
+    if ((P2M_SET(e.type) & P2M_SET_GRANT) == 0 || e.mfn.v != m->mfn.v) {
+        return false;
+    }
+    /* Another vCPU may have put another grant there since; it loses that. */
+    if (p2m_unmap_types(d, m->gfn, P2M_SET_GRANT, &e) != 0) {
+        return false;
+    }
+    frame_put(e.mfn);
+    return e.mfn.v == m->mfn.v;
+}
+
+int gnttab_unmap(struct domain *d, grant_handle_t handle, uint64_t host_addr, uint64_t new_addr)
+{
+    struct gnttab_maptrack m;
+    int rc = handle_take(d, handle, host_addr, new_addr, &m);
+
+    if (rc != GNTST_okay || host_addr == 0) {
+        return rc;
+    }
+    if (!displace(d, &m)) {
+        /* The guest removed it by other means: as in Xen, the grant stays pinned
+         * until the guest ends. */
+        handle_publish(d, handle, m);
+        return GNTST_general_error;
+    }
+    gnttab_unpin(m.granter, m.ref, m.readonly);
+    domain_put(m.granter);
+    handle_release(d, handle);
+    return GNTST_okay;
+}
+
+bool gnttab_maps(struct domain *d, mfn_t mfn)
+{
+    struct gnttab *t = &d->gnttab;
+    bool found = false;
+
+    lock_acquire(&t->lock);
+    for (grant_handle_t h = 0; !found && h < t->maptrack_blocks * MAPTRACK_PER_BLOCK; h++) {
+        const struct gnttab_maptrack *m = gnttab_maptrack_of(t, h);
+
+        found = m->state == MAPTRACK_MAPPED && m->mfn.v == mfn.v;
+    }
+    lock_release(&t->lock);
+    return found;
+}
+
+int gnttab_teardown(struct domain *d)
+{
+    struct gnttab *t = &d->gnttab;
+
+    for (; t->teardown_cursor < t->maptrack_blocks * MAPTRACK_PER_BLOCK; t->teardown_cursor++) {
+        struct gnttab_maptrack *m = gnttab_maptrack_of(t, t->teardown_cursor);
+        struct gnttab_maptrack gone = *m;
+
+        if (m->state != MAPTRACK_MAPPED) {
+            continue;
+        }
+        m->state = MAPTRACK_BUSY;
+        (void)displace(d, &gone);
+        gnttab_unpin(gone.granter, gone.ref, gone.readonly);
+        handle_release(d, t->teardown_cursor);
+        domain_put(gone.granter);
+        if (hypercall_preempt()) {
+            return -XEN_ERESTART;
+        }
+    }
+    return 0;
+}
+
+void gnttab_maptrack_free_all(struct domain *d)
+{
+    struct gnttab *t = &d->gnttab;
+
+    for (uint32_t i = 0; i < t->maptrack_blocks; i++) {
+        hyp_pages_free(t->maptrack[i], MAPTRACK_BLOCK_ORDER);
+    }
+    if (t->maptrack != NULL) {
+        hyp_pages_free(t->maptrack, root_order(t));
+    }
+    t->maptrack = NULL;
+    t->maptrack_blocks = 0;
+    t->maptrack_free = MAPTRACK_NONE;
+}

@@ -1,0 +1,404 @@
+/* The hypercall. Batches stop between elements when others wait, and go on where
+ * they stopped. */
+#include "core/gnttab/gnttab_private.h"
+
+#include "base/atomic.h"
+#include "core/guest_mem/guest_mem.h"
+#include "core/hypercall/hypercall.h"
+#include "core/mem/frame.h"
+#include "core/p2m/p2m.h"
+#include "core/policy/policy.h"
+#include "core/vcpu/vcpu.h"
+
+/* Writes the status field of the structure of type type at gva. */
+#define PUT_STATUS(v, gva, type, value) \
+    put_status((v), (gva) + offsetof(type, status), (value))
+
+static int64_t put_status(struct vcpu *v, uint64_t gva, int value)
+{
+    int16_t status = (int16_t)value;
+
+    return guest_copy_out(v, gva, &status, sizeof(status)) != 0 ? -XEN_EFAULT : 0;
+}
+
+static int64_t op_map(struct vcpu *v, uint64_t gva)
+{
+    struct gnttab_map_grant_ref op;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    gnttab_map(v->domain, &op);
+    if (guest_copy_out(v, gva, &op, sizeof(op)) == 0) {
+        return 0;
+    }
+    /* Nobody knows the handle: the mapping goes. */
+    if (op.status == GNTST_okay) {
+        (void)gnttab_unmap(v->domain, op.handle, op.host_addr, 0);
+    }
+    return -XEN_EFAULT;
+}
+
+static int64_t op_unmap(struct vcpu *v, uint64_t gva)
+{
+    struct gnttab_unmap_grant_ref op;
+    int rc;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    rc = gnttab_unmap(v->domain, op.handle, op.host_addr, 0);
+    return PUT_STATUS(v, gva, struct gnttab_unmap_grant_ref, rc);
+}
+
+static int64_t op_unmap_and_replace(struct vcpu *v, uint64_t gva)
+{
+    struct gnttab_unmap_and_replace op;
+    int rc;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    rc = gnttab_unmap(v->domain, op.handle, op.host_addr, op.new_addr);
+    return PUT_STATUS(v, gva, struct gnttab_unmap_and_replace, rc);
+}
+
+/* Translated domains cannot give frames away. */
+static int64_t op_transfer(struct vcpu *v, uint64_t gva)
+{
+    struct gnttab_transfer op;
+    int rc;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    rc = p2m_lookup(v->domain, gfn(op.mfn)).type == P2M_INVALID ? GNTST_bad_page
+                                                                : GNTST_general_error;
+    return PUT_STATUS(v, gva, struct gnttab_transfer, rc);
+}
+
+static int64_t op_copy(struct vcpu *v, uint64_t gva)
+{
+    struct gnttab_copy op;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    return PUT_STATUS(v, gva, struct gnttab_copy, gnttab_copy(v->domain, &op));
+}
+
+static bool in_use(const struct gnttab *t, grant_ref_t ref)
+{
+    const struct gnttab_active *a = gnttab_active_of(t, ref);
+
+    return a->readers + a->writers != 0;
+}
+
+static int swap(struct gnttab *t, grant_ref_t a, grant_ref_t b)
+{
+    if (a >= gnttab_entries(t) || b >= gnttab_entries(t)) {
+        return GNTST_bad_gntref;
+    }
+    if (a == b) {
+        return GNTST_okay;
+    }
+    if (in_use(t, a) || in_use(t, b)) {
+        return GNTST_eagain;
+    }
+    if (t->version == 1) {
+        grant_entry_v1_t *x = gnttab_entry_v1(t, a), *y = gnttab_entry_v1(t, b), was = *x;
+
+        *x = *y;
+        *y = was;
+    } else {
+        grant_entry_v2_t *x = gnttab_entry_v2(t, a), *y = gnttab_entry_v2(t, b), was = *x;
+        uint32_t status = gnttab_status_read(t, a);
+
+        *x = *y;
+        *y = was;
+        gnttab_status_write(t, a, gnttab_status_read(t, b));
+        gnttab_status_write(t, b, status);
+    }
+    return GNTST_okay;
+}
+
+static int64_t op_swap(struct vcpu *v, uint64_t gva)
+{
+    struct gnttab *t = &v->domain->gnttab;
+    struct gnttab_swap_grant_ref op;
+    int rc;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    lock_acquire(&t->lock);
+    rc = swap(t, op.ref_a, op.ref_b);
+    lock_release(&t->lock);
+    return PUT_STATUS(v, gva, struct gnttab_swap_grant_ref, rc);
+}
+
+/* x86 caches are coherent: what is left is to say who may ask. */
+static int64_t op_cache_flush(struct vcpu *v, uint64_t gva)
+{
+    struct gnttab_cache_flush op;
+    struct frame f;
+    mfn_t m;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    if (op.offset >= PAGE_SIZE || op.length > PAGE_SIZE || op.offset + op.length > PAGE_SIZE) {
+        return -XEN_EINVAL;
+    }
+    if (op.length == 0 || op.op == 0) {
+        return 0;
+    }
+    if ((op.op & GNTTAB_CACHE_SOURCE_GREF) != 0) {
+        return -XEN_EOPNOTSUPP;
+    }
+    if ((op.op & ~(GNTTAB_CACHE_INVAL | GNTTAB_CACHE_CLEAN)) != 0) {
+        return -XEN_EINVAL;
+    }
+    m = mfn(op.a.dev_bus_addr >> PAGE_SHIFT);
+    f = frame_read(m);
+    if (f.state == FRAME_ABSENT) {
+        return -XEN_EINVAL;
+    }
+    if (f.state != FRAME_USED || f.type == FRAME_HYP || f.type == FRAME_P2M) {
+        return -XEN_EPERM;
+    }
+    if (f.owner != v->domain->id && !gnttab_maps(v->domain, m)) {
+        return -XEN_EINVAL;
+    }
+    return op.op == GNTTAB_CACHE_INVAL ? -XEN_EOPNOTSUPP : 0;
+}
+
+/* Finds the domain whose table is asked about; *status says why not. */
+static struct domain *table_of(struct vcpu *v, domid_t id, enum policy_op what, int16_t *status)
+{
+    struct domain *d = domain_get_for(v, id);
+
+    if (d == NULL) {
+        *status = GNTST_bad_domain;
+        return NULL;
+    }
+    if (policy_check(what, v->domain, d) != 0) {
+        *status = GNTST_permission_denied;
+        domain_put(d);
+        return NULL;
+    }
+    *status = GNTST_okay;
+    return d;
+}
+
+/* Tells where d's guest sees frames 0 .. n - 1 of its table. */
+static int16_t list_frames(struct vcpu *v, struct domain *d, bool status, uint32_t n,
+                           uint64_t list)
+{
+    struct gnttab *t = &d->gnttab;
+    int16_t rc = GNTST_okay;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t frame = gfn_invalid().v;
+
+        lock_acquire(&t->lock);
+        if (i < (status ? t->nr_status_frames : t->nr_frames)) {
+            frame = status ? t->status_gfn[i].v : t->shared_gfn[i].v;
+        }
+        lock_release(&t->lock);
+        if (guest_copy_out(v, list + i * sizeof(frame), &frame, sizeof(frame)) != 0) {
+            rc = GNTST_bad_virt_addr;
+        }
+    }
+    return rc;
+}
+
+static int64_t op_setup_table(struct vcpu *v, uint64_t gva)
+{
+    struct gnttab_setup_table op;
+    struct domain *d;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    d = table_of(v, op.dom, POLICY_GRANT_SETUP, &op.status);
+    if (d != NULL) {
+        lock_acquire(&d->gnttab.lock);
+        if (op.nr_frames > d->gnttab.nr_frames && gnttab_grow(d, op.nr_frames) != 0) {
+            op.status = GNTST_general_error;
+        }
+        lock_release(&d->gnttab.lock);
+        if (op.status == GNTST_okay) {
+            op.status = list_frames(v, d, false, op.nr_frames, (uintptr_t)op.frame_list.p);
+        }
+        domain_put(d);
+    }
+    return PUT_STATUS(v, gva, struct gnttab_setup_table, op.status);
+}
+
+static int64_t op_status_frames(struct vcpu *v, uint64_t gva)
+{
+    struct gnttab_get_status_frames op;
+    struct domain *d;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    d = table_of(v, op.dom, POLICY_GRANT_SETUP, &op.status);
+    if (d != NULL) {
+        lock_acquire(&d->gnttab.lock);
+        if (op.nr_frames > d->gnttab.nr_status_frames) {
+            op.status = GNTST_general_error;
+        }
+        lock_release(&d->gnttab.lock);
+        if (op.status == GNTST_okay) {
+            op.status = list_frames(v, d, true, op.nr_frames, (uintptr_t)op.frame_list.p);
+        }
+        domain_put(d);
+    }
+    return PUT_STATUS(v, gva, struct gnttab_get_status_frames, op.status);
+}
+
+static int64_t op_query_size(struct vcpu *v, uint64_t gva)
+{
+    struct gnttab_query_size op;
+    struct domain *d;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    d = table_of(v, op.dom, POLICY_GRANT_QUERY, &op.status);
+    if (d != NULL) {
+        lock_acquire(&d->gnttab.lock);
+        op.nr_frames = d->gnttab.nr_frames;
+        op.max_nr_frames = d->gnttab.max_frames;
+        lock_release(&d->gnttab.lock);
+        domain_put(d);
+    }
+    return guest_copy_out(v, gva, &op, sizeof(op)) != 0 ? -XEN_EFAULT : 0;
+}
+
+static int64_t op_set_version(struct vcpu *v, uint64_t gva)
+{
+    struct gnttab_set_version op;
+    int rc;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    rc = gnttab_set_version(v->domain, op.version);
+    op.version = load_u32(&v->domain->gnttab.version);
+    return guest_copy_out(v, gva, &op, sizeof(op)) != 0 ? -XEN_EFAULT : rc;
+}
+
+static int64_t op_get_version(struct vcpu *v, uint64_t gva)
+{
+    struct gnttab_get_version op;
+    struct domain *d;
+    int rc;
+
+    if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
+        return -XEN_EFAULT;
+    }
+    d = domain_get_for(v, op.dom);
+    if (d == NULL) {
+        return -XEN_ESRCH;
+    }
+    rc = policy_check(POLICY_GRANT_QUERY, v->domain, d);
+    op.version = load_u32(&d->gnttab.version);
+    domain_put(d);
+    if (rc == 0 && guest_copy_out(v, gva, &op, sizeof(op)) != 0) {
+        rc = -XEN_EFAULT;
+    }
+    return rc;
+}
+
+/* Size of one element of a batch, 0 for operations that come alone. */
+static uint64_t element_size(uint32_t cmd)
+{
+    switch (cmd) {
+    case GNTTABOP_map_grant_ref:
+        return sizeof(struct gnttab_map_grant_ref);
+    case GNTTABOP_unmap_grant_ref:
+        return sizeof(struct gnttab_unmap_grant_ref);
+    case GNTTABOP_unmap_and_replace:
+        return sizeof(struct gnttab_unmap_and_replace);
+    case GNTTABOP_transfer:
+        return sizeof(struct gnttab_transfer);
+    case GNTTABOP_copy:
+        return sizeof(struct gnttab_copy);
+    case GNTTABOP_swap_grant_ref:
+        return sizeof(struct gnttab_swap_grant_ref);
+    case GNTTABOP_cache_flush:
+        return sizeof(struct gnttab_cache_flush);
+    default:
+        return 0;
+    }
+}
+
+static int64_t op_element(struct vcpu *v, uint32_t cmd, uint64_t gva)
+{
+    switch (cmd) {
+    case GNTTABOP_map_grant_ref:
+        return op_map(v, gva);
+    case GNTTABOP_unmap_grant_ref:
+        return op_unmap(v, gva);
+    case GNTTABOP_unmap_and_replace:
+        return op_unmap_and_replace(v, gva);
+    case GNTTABOP_transfer:
+        return op_transfer(v, gva);
+    case GNTTABOP_copy:
+        return op_copy(v, gva);
+    case GNTTABOP_swap_grant_ref:
+        return op_swap(v, gva);
+    default:
+        return op_cache_flush(v, gva);
+    }
+}
+
+static int64_t op_batch(struct vcpu *v, uint32_t cmd, uint64_t args[6])
+{
+    uint64_t size = element_size(cmd), gva = args[1];
+    uint32_t count = (uint32_t)args[2];
+
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t rc;
+
+        if (i != 0 && hypercall_preempt()) {
+            args[1] = gva + i * size;
+            args[2] = count - i;
+            return HYPERCALL_RESTART;
+        }
+        rc = op_element(v, cmd, gva + i * size);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+int64_t do_grant_table_op(struct vcpu *v, uint64_t args[6])
+{
+    uint32_t cmd = (uint32_t)args[0], count = (uint32_t)args[2];
+
+    if ((int32_t)count < 0) {
+        return -XEN_EINVAL;
+    }
+    if (element_size(cmd) != 0) {
+        return op_batch(v, cmd, args);
+    }
+    switch (cmd) {
+    case GNTTABOP_setup_table:
+        return count != 1 ? -XEN_EINVAL : op_setup_table(v, args[1]);
+    case GNTTABOP_query_size:
+        return count != 1 ? -XEN_EINVAL : op_query_size(v, args[1]);
+    case GNTTABOP_get_status_frames:
+        return count != 1 ? -XEN_EINVAL : op_status_frames(v, args[1]);
+    case GNTTABOP_set_version:
+        return op_set_version(v, args[1]);
+    case GNTTABOP_get_version:
+        return op_get_version(v, args[1]);
+    default:
+        return -XEN_ENOSYS;
+    }
+}

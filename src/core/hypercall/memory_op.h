@@ -1,0 +1,54 @@
+/* What the files of hypercall memory_op share. Source: <xen/memory.h>. */
+#ifndef CORBEL_CORE_HYPERCALL_MEMORY_OP_H
+#define CORBEL_CORE_HYPERCALL_MEMORY_OP_H
+
+#include "base/xen.h"
+
+#include <xen/memory.h>
+
+#include "core/p2m/p2m.h"
+#include "core/policy/policy.h"
+
+struct domain;
+struct vcpu;
+
+/* The first argument: operation, and above it how many extents an earlier part
+ * of the same call has done. */
+#define MEMOP_EXTENT_SHIFT 6
+#define MEMOP_CMD_MASK ((UINT64_C(1) << MEMOP_EXTENT_SHIFT) - 1)
+#define MEMOP_EXTENTS_MAX (UINT32_MAX >> MEMOP_EXTENT_SHIFT)
+
+/* The linear address in a guest handle. */
+#define HANDLE_GVA(h) ((uint64_t)(uintptr_t)(h).p)
+
+/* args go on at extent done. */
+static inline int64_t memory_op_restart(uint64_t args[6], uint64_t done)
+{
+    args[0] = (args[0] & MEMOP_CMD_MASK) | (done << MEMOP_EXTENT_SHIFT);
+    return HYPERCALL_RESTART;
+}
+
+/* Resolves domid for v and asks the policy. 0 and *out referenced, -XEN_ESRCH or
+ * -XEN_EPERM. */
+int memory_op_target(struct vcpu *v, domid_t domid, enum policy_op op, struct domain **out);
+
+/* increase_reservation, decrease_reservation, populate_physmap: the number of
+ * extents done, those before start included. */
+int64_t memory_op_reservation(struct vcpu *v, uint32_t op, uint64_t start, uint64_t args[6]);
+
+int64_t memory_op_add_to_physmap(struct vcpu *v, uint64_t start, uint64_t args[6]);
+int64_t memory_op_add_to_physmap_batch(struct vcpu *v, uint64_t start, uint64_t args[6]);
+int64_t memory_op_remove_from_physmap(struct vcpu *v, uint64_t gva);
+
+int64_t memory_op_acquire_resource(struct vcpu *v, uint64_t start, uint64_t args[6]);
+
+/* What a memory operation took out of d's map at g goes: own RAM is freed,
+ * references drop, owners of shared pages hear of it. No lock is held. */
+void memory_op_dropped(struct domain *d, gfn_t g, const struct p2m_entry *old);
+
+/* What the memory operations may replace or remove. Grant mappings are not
+ * among it: their references belong to the grant table's handles, and only
+ * unmapping the handle ends them. */
+#define MEMOP_REPLACEABLE (P2M_SET_ANY & ~P2M_SET_GRANT)
+
+#endif

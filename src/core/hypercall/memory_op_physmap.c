@@ -1,0 +1,268 @@
+#include "base/arith.h"
+#include "core/domain/domain.h"
+#include "core/gnttab/gnttab.h"
+#include "core/guest_mem/guest_mem.h"
+#include "core/hypercall/hypercall.h"
+#include "core/hypercall/memory_op.h"
+#include "core/mem/frame.h"
+#include "core/vcpu/vcpu.h"
+#include "port/mem.h"
+
+/* A page of the hypervisor that d could see at g is seen there no more. */
+static void shared_unmapped(struct domain *d, gfn_t g, mfn_t m)
+{
+    if (m.v != ptr_to_mfn(d->shared_info).v) {
+        gnttab_unmapped(d, m);
+        return;
+    }
+    lock_acquire(&d->lock);
+    if (d->shared_info_gfn.v == g.v) {
+        d->shared_info_gfn = gfn_invalid();
+    }
+    lock_release(&d->lock);
+}
+
+void memory_op_dropped(struct domain *d, gfn_t g, const struct p2m_entry *old)
+{
+    switch (old->type) {
+    case P2M_RAM_RW:
+    case P2M_RAM_RO:
+        p2m_release_ram(d, old->mfn);
+        break;
+    case P2M_SHARED:
+        shared_unmapped(d, g, old->mfn);
+        break;
+    case P2M_FOREIGN:
+    case P2M_GRANT_RW:
+    case P2M_GRANT_RO:
+        frame_put(old->mfn);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Shows hypervisor page m at g. */
+static int map_shared(struct domain *d, gfn_t g, mfn_t m)
+{
+    struct p2m_entry old;
+    int rc = p2m_exchange(d, g, m, P2M_SHARED, MEMOP_REPLACEABLE, &old);
+
+    if (rc == 0 && (old.type != P2M_SHARED || old.mfn.v != m.v)) {
+        memory_op_dropped(d, g, &old);
+    }
+    return rc == -XEN_EEXIST ? -XEN_EBUSY : rc;
+}
+
+/* There is one place for shared_info: the old one is given up. */
+static int map_shared_info(struct domain *d, uint64_t idx, gfn_t g)
+{
+    mfn_t m = ptr_to_mfn(d->shared_info);
+    gfn_t before;
+    int rc;
+
+    if (idx != 0) {
+        return -XEN_EINVAL;
+    }
+    rc = map_shared(d, g, m);
+    if (rc != 0) {
+        return rc;
+    }
+    lock_acquire(&d->lock);
+    before = d->shared_info_gfn;
+    d->shared_info_gfn = g;
+    lock_release(&d->lock);
+    if (!gfn_is_invalid(before) && before.v != g.v) {
+        (void)p2m_unmap_if(d, before, m); /* gone already: the guest removed it */
+    }
+    return 0;
+}
+
+static int map_grant_frame(struct domain *d, uint64_t idx, gfn_t g)
+{
+    mfn_t m;
+    int rc;
+
+    if (g.v >= UINT64_C(1) << P2M_GFN_BITS) {
+        return -XEN_EINVAL;
+    }
+    rc = gnttab_map_frame(d, idx, g, &m);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = map_shared(d, g, m);
+    if (rc != 0) {
+        gnttab_unmapped(d, m);
+    }
+    return rc;
+}
+
+static int move_own(struct domain *d, uint64_t idx, gfn_t g)
+{
+    struct p2m_entry old;
+    int rc = p2m_move(d, gfn(idx), g, MEMOP_REPLACEABLE, &old);
+
+    if (rc == 0) {
+        memory_op_dropped(d, g, &old);
+    }
+    return rc == -XEN_EEXIST ? -XEN_EBUSY : rc;
+}
+
+/* Maps frame idx of domain foreign at g of d. */
+static int map_foreign(struct vcpu *v, struct domain *d, domid_t foreign, uint64_t idx, gfn_t g)
+{
+    struct domain *f = domain_get(foreign);
+    struct p2m_entry e, old;
+    int rc;
+
+    if (f == NULL) {
+        return -XEN_ESRCH;
+    }
+    rc = f == d ? -XEN_EINVAL : policy_check(POLICY_FOREIGN_MAP, v->domain, f);
+    if (rc == 0 && !p2m_get_page(f, gfn(idx), &e)) {
+        rc = -XEN_EINVAL;
+    } else if (rc == 0) {
+        rc = e.type == P2M_RAM_RW ? p2m_exchange(d, g, e.mfn, P2M_FOREIGN, MEMOP_REPLACEABLE, &old)
+                                  : -XEN_EINVAL;
+        if (rc == 0) {
+            memory_op_dropped(d, g, &old);
+        } else {
+            frame_put(e.mfn);
+        }
+    }
+    domain_put(f);
+    return rc == -XEN_EEXIST ? -XEN_EBUSY : rc;
+}
+
+static int map_one(struct vcpu *v, struct domain *d, unsigned space, domid_t foreign, uint64_t idx,
+                   uint64_t g)
+{
+    switch (space) {
+    case XENMAPSPACE_shared_info:
+        return map_shared_info(d, idx, gfn(g));
+    case XENMAPSPACE_grant_table:
+        return map_grant_frame(d, idx, gfn(g));
+    case XENMAPSPACE_gmfn:
+        return move_own(d, idx, gfn(g));
+    case XENMAPSPACE_gmfn_foreign:
+        return map_foreign(v, d, foreign, idx, gfn(g));
+    default:
+        return -XEN_EINVAL;
+    }
+}
+
+static int64_t move_range(struct vcpu *v, struct domain *d, const struct xen_add_to_physmap *a,
+                          uint64_t start, uint64_t args[6])
+{
+    if (a->size < start) {
+        return -XEN_EILSEQ;
+    }
+    if (add_overflows(a->gpfn, a->size) || add_overflows(a->idx, a->size)) {
+        return -XEN_EOVERFLOW;
+    }
+    for (uint64_t i = start; i < a->size;) {
+        int rc = map_one(v, d, XENMAPSPACE_gmfn, DOMID_INVALID, a->idx + i, a->gpfn + i);
+
+        if (rc != 0) {
+            return rc;
+        }
+        if (++i < a->size && hypercall_preempt()) {
+            return memory_op_restart(args, i);
+        }
+    }
+    return 0;
+}
+
+int64_t memory_op_add_to_physmap(struct vcpu *v, uint64_t start, uint64_t args[6])
+{
+    struct xen_add_to_physmap a;
+    struct domain *d;
+    int64_t rc;
+
+    if (guest_copy_in(v, &a, args[1], sizeof(a)) != 0) {
+        return -XEN_EFAULT;
+    }
+    if (a.space == XENMAPSPACE_gmfn_foreign) {
+        return -XEN_EINVAL; /* the batch names the other domain */
+    }
+    rc = memory_op_target(v, a.domid, POLICY_MEMORY_MAP, &d);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = a.space == XENMAPSPACE_gmfn_range ? move_range(v, d, &a, start, args)
+                                           : map_one(v, d, a.space, DOMID_INVALID, a.idx, a.gpfn);
+    domain_put(d);
+    return rc;
+}
+
+/* The batch's entries from start on. */
+static int64_t map_batch(struct vcpu *v, struct domain *d, const struct xen_add_to_physmap_batch *b,
+                         uint64_t start, uint64_t args[6])
+{
+    for (uint64_t i = start; i < b->size;) {
+        uint64_t idx, g;
+        int32_t err;
+
+        if (guest_copy_in(v, &idx, HANDLE_GVA(b->idxs) + i * sizeof(idx), sizeof(idx)) != 0 ||
+            guest_copy_in(v, &g, HANDLE_GVA(b->gpfns) + i * sizeof(g), sizeof(g)) != 0) {
+            return -XEN_EFAULT;
+        }
+        err = map_one(v, d, b->space, b->u.foreign_domid, idx, g);
+        if (guest_copy_out(v, HANDLE_GVA(b->errs) + i * sizeof(err), &err, sizeof(err)) != 0) {
+            return -XEN_EFAULT;
+        }
+        if (++i < b->size && hypercall_preempt()) {
+            return memory_op_restart(args, i);
+        }
+    }
+    return 0;
+}
+
+int64_t memory_op_add_to_physmap_batch(struct vcpu *v, uint64_t start, uint64_t args[6])
+{
+    struct xen_add_to_physmap_batch b;
+    struct domain *d;
+    int64_t rc;
+
+    if (guest_copy_in(v, &b, args[1], sizeof(b)) != 0) {
+        return -XEN_EFAULT;
+    }
+    if (b.space == XENMAPSPACE_gmfn_range) {
+        return -XEN_EOPNOTSUPP;
+    }
+    rc = memory_op_target(v, b.domid, POLICY_MEMORY_MAP, &d);
+    if (rc != 0) {
+        return rc;
+    }
+    if (start != 0 && start >= b.size) {
+        rc = -XEN_EILSEQ;
+    } else if (b.space == XENMAPSPACE_dev_mmio && b.u.res0 != 0) {
+        rc = -XEN_EOPNOTSUPP;
+    } else {
+        rc = map_batch(v, d, &b, start, args);
+    }
+    domain_put(d);
+    return rc;
+}
+
+int64_t memory_op_remove_from_physmap(struct vcpu *v, uint64_t gva)
+{
+    struct xen_remove_from_physmap a;
+    struct p2m_entry old;
+    struct domain *d;
+    int rc;
+
+    if (guest_copy_in(v, &a, gva, sizeof(a)) != 0) {
+        return -XEN_EFAULT;
+    }
+    rc = memory_op_target(v, a.domid, POLICY_MEMORY_MAP, &d);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = p2m_unmap_types(d, gfn(a.gpfn), MEMOP_REPLACEABLE, &old);
+    if (rc == 0) {
+        memory_op_dropped(d, gfn(a.gpfn), &old);
+    }
+    domain_put(d);
+    return rc == -XEN_EEXIST ? -XEN_EBUSY : rc;
+}

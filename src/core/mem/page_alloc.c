@@ -1,0 +1,396 @@
+/* A buddy allocator whose lists are threaded through the words of the free
+ * frames themselves. Blocks are aligned powers of two; a free block's buddy is
+ * not free with the same order if the two may be merged. Clean and dirty blocks
+ * are merged up to PAGE_ALLOC_MIXED_ORDER only, so that one freed page costs the
+ * scrubber 2 MiB, not the gigabyte around it.
+ *
+ * A block on its way between "free" and "in use" has a head word of state
+ * FRAME_USED with no references: no merge takes it and no reference can be taken.
+ * That is what lets zeroing and word filling happen without the lock. */
+#include "core/mem/page_alloc.h"
+
+#include "base/atomic.h"
+#include "base/check.h"
+#include "base/string.h"
+#include "core/domain/domain.h"
+#include "core/mem/frame_word.h"
+#include "core/state.h"
+#include "port/mem.h"
+
+/* Free blocks looked at per list when a request limits addresses within a zone;
+ * keeps such a request bounded however fragmented memory is. */
+#define LIMITED_SEARCH 64u
+
+/* Frames zeroed in one go under the heap lock. */
+#define SCRUB_CHUNK 16u
+
+static uint64_t frames_of(unsigned order)
+{
+    return UINT64_C(1) << order;
+}
+
+static struct free_block block_read(mfn_t m)
+{
+    return fw_unpack_free(load_u64(&hv->frames[m.v]));
+}
+
+static void block_write(mfn_t m, struct free_block b)
+{
+    store_u64(&hv->frames[m.v], fw_pack_free(b));
+}
+
+static mfn_t *list_of(mfn_t m, struct free_block b)
+{
+    struct heap_list *z = &hv->heap.zone[m.v < HEAP_LOW_FRAMES ? HEAP_LOW : HEAP_HIGH];
+
+    return b.dirty ? &z->dirty[b.order] : &z->clean[b.order];
+}
+
+static void block_link(mfn_t m, unsigned order, bool dirty)
+{
+    struct free_block b = {.order = (uint8_t)order, .dirty = dirty};
+    mfn_t *head = list_of(m, b);
+
+    b.next = head->v;
+    if (head->v != 0) {
+        struct free_block next = block_read(*head);
+
+        next.prev = m.v;
+        block_write(*head, next);
+    }
+    block_write(m, b);
+    *head = m;
+    hv->heap.free_pages += frames_of(order);
+    if (dirty)
+        hv->heap.dirty_pages += frames_of(order);
+}
+
+/* Takes a block off its list; its words still say free, its head as inner. */
+static void block_unlink(mfn_t m, struct free_block b)
+{
+    if (b.next != 0) {
+        struct free_block next = block_read(mfn(b.next));
+
+        next.prev = b.prev;
+        block_write(mfn(b.next), next);
+    }
+    if (b.prev != 0) {
+        struct free_block prev = block_read(mfn(b.prev));
+
+        prev.next = b.next;
+        block_write(mfn(b.prev), prev);
+    } else {
+        *list_of(m, b) = mfn(b.next);
+    }
+    store_u64(&hv->frames[m.v], fw_pack_inner());
+    hv->heap.free_pages -= frames_of(b.order);
+    if (b.dirty)
+        hv->heap.dirty_pages -= frames_of(b.order);
+    if (hv->heap.scrub.v == m.v)
+        hv->heap.scrub = mfn(0);
+}
+
+/* Links [m, m + 2^order), all of whose words say inner, merged with its buddies
+ * as far as that goes. */
+static void block_release(mfn_t m, unsigned order, bool dirty)
+{
+    while (order < FRAME_ORDER_MAX) {
+        mfn_t buddy = mfn(m.v ^ frames_of(order));
+        struct free_block b;
+        uint64_t word;
+
+        if (buddy.v >= hv->max_mfn)
+            break;
+        word = load_u64(&hv->frames[buddy.v]);
+        b = fw_unpack_free(word);
+        if (!fw_is_free(word) || b.order != order)
+            break;
+        if (b.dirty != dirty && order >= PAGE_ALLOC_MIXED_ORDER)
+            break;
+        block_unlink(buddy, b);
+        dirty = dirty || b.dirty;
+        m = mfn(m.v & ~frames_of(order));
+        order++;
+    }
+    block_link(m, order, dirty);
+}
+
+/* The first block of a list that lies below limit frames, or 0. */
+static mfn_t list_find(mfn_t head, uint64_t limit)
+{
+    for (unsigned i = 0; head.v != 0 && i < LIMITED_SEARCH; i++) {
+        if (head.v < limit)
+            return head;
+        head = mfn(block_read(head).next);
+    }
+    return mfn(0);
+}
+
+/* A block of at least order below limit frames, or 0: the smallest that does,
+ * clean before dirty. Blocks are aligned and limit is a power of two, so a block
+ * that begins below the limit ends there. */
+static mfn_t block_find(const struct heap_list *z, unsigned order, uint64_t limit)
+{
+    mfn_t m = mfn(0);
+
+    for (; order <= FRAME_ORDER_MAX && m.v == 0; order++) {
+        m = list_find(z->clean[order], limit);
+        if (m.v == 0)
+            m = list_find(z->dirty[order], limit);
+    }
+    return m;
+}
+
+/* Takes 2^order frames below limit; *dirty says whether they need zeroing. The
+ * head's word says in use without references. mfn 0 when there are none. */
+static mfn_t block_take(unsigned order, uint64_t limit, bool *dirty)
+{
+    struct heap *h = &hv->heap;
+    mfn_t m = mfn(0);
+
+    lock_acquire(&h->lock);
+    if (limit > HEAP_LOW_FRAMES)
+        m = block_find(&h->zone[HEAP_HIGH], order, limit);
+    if (m.v == 0)
+        m = block_find(&h->zone[HEAP_LOW], order, limit);
+    if (m.v != 0) {
+        struct free_block b = block_read(m);
+
+        block_unlink(m, b);
+        while (b.order > order) {
+            b.order--;
+            block_link(mfn(m.v + frames_of(b.order)), b.order, b.dirty);
+        }
+        store_u64(&hv->frames[m.v], fw_pack_used(FRAME_NONE, false, 0, 0));
+        *dirty = b.dirty;
+    }
+    lock_release(&h->lock);
+    return m;
+}
+
+/* Takes, zeroes, and gives every frame its word; the words come last because
+ * they are what makes the frames reachable. */
+static mfn_t pages_alloc(unsigned order, uint64_t limit, uint64_t word)
+{
+    bool dirty = false;
+    mfn_t m = block_take(order, limit, &dirty);
+
+    if (m.v == 0)
+        return mfn_invalid();
+    if (dirty) {
+        memset(mfn_to_ptr(m), 0, PAGE_SIZE << order);
+        port_code_changed(m, frames_of(order));
+    }
+    for (uint64_t i = 0; i < frames_of(order); i++)
+        store_u64(&hv->frames[m.v + i], word);
+    return m;
+}
+
+/* Gives back 2^order frames whose words say in use without references. */
+static void pages_free(mfn_t m, unsigned order)
+{
+    for (uint64_t i = 1; i < frames_of(order); i++)
+        store_u64(&hv->frames[m.v + i], fw_pack_inner());
+    lock_acquire(&hv->heap.lock);
+    store_u64(&hv->frames[m.v], fw_pack_inner());
+    block_release(m, order, true);
+    lock_release(&hv->heap.lock);
+}
+
+void heap_init(void)
+{
+    struct heap *h = &hv->heap;
+    const uint64_t inner = fw_pack_inner();
+    uint64_t m = 0;
+
+    lock_init(&h->lock, LOCK_HEAP);
+    lock_acquire(&h->lock);
+    while (m < hv->max_mfn) {
+        uint64_t count = 0;
+        unsigned order = 0;
+
+        if (hv->frames[m] != inner) {
+            m++;
+            continue;
+        }
+        /* The largest aligned block of free frames that begins here. */
+        while (order < FRAME_ORDER_MAX && (m & frames_of(order)) == 0)
+            order++;
+        while (count < frames_of(order) && m + count < hv->max_mfn &&
+               hv->frames[m + count] == inner)
+            count++;
+        while (frames_of(order) > count)
+            order--;
+        block_link(mfn(m), order, hv->ram_dirty);
+        m += frames_of(order);
+    }
+    lock_release(&h->lock);
+}
+
+/* Frames below this number are addressed with addr_bits bits. */
+static uint64_t limit_of_bits(unsigned addr_bits)
+{
+    if (addr_bits == 0 || addr_bits >= FRAME_MFN_BITS + PAGE_SHIFT)
+        return UINT64_C(1) << FRAME_MFN_BITS;
+    return addr_bits <= PAGE_SHIFT ? 1 : UINT64_C(1) << (addr_bits - PAGE_SHIFT);
+}
+
+mfn_t guest_pages_alloc(struct domain *d, unsigned order)
+{
+    return guest_pages_alloc_below(d, order, 0);
+}
+
+mfn_t guest_pages_alloc_below(struct domain *d, unsigned order, unsigned addr_bits)
+{
+    mfn_t m;
+
+    if (order > FRAME_ORDER_MAX)
+        return mfn_invalid();
+    if (!domain_pages_reserve(d, frames_of(order)))
+        return mfn_invalid();
+    m = pages_alloc(order, limit_of_bits(addr_bits), fw_pack_used(FRAME_NONE, true, 1, d->id));
+    if (mfn_is_invalid(m))
+        domain_pages_return(d, frames_of(order));
+    return m;
+}
+
+/* A domain lives as long as frames are accounted to it, so its list entry can be
+ * read without the list's lock. An owner that is not listed is a domain that is
+ * only being made or unmade: its counters go with it. */
+static struct domain *owner_domain(domid_t owner)
+{
+    const uint64_t *page;
+
+    if (owner >= DOMID_FIRST_RESERVED)
+        return NULL;
+    page = (const uint64_t *)(uintptr_t)load_u64(
+        (const uint64_t *)&hv->domain_page[owner / DOMAINS_PER_PAGE]);
+    if (page == NULL)
+        return NULL;
+    return (struct domain *)(uintptr_t)load_u64(&page[owner % DOMAINS_PER_PAGE]);
+}
+
+static void hyp_account(domid_t owner, uint64_t delta)
+{
+    struct domain *d;
+
+    if (owner == DOMID_XEN) {
+        fetch_add_u64(&hv->hyp_pages, delta);
+        return;
+    }
+    d = owner_domain(owner);
+    if (d != NULL)
+        fetch_add_u64(&d->hyp_pages, delta);
+}
+
+void *hyp_pages_alloc(struct domain *d, unsigned order, enum frame_type type)
+{
+    domid_t owner = d == NULL ? DOMID_XEN : d->id;
+    mfn_t m;
+
+    check(type >= FRAME_HYP && type < FRAME_TYPES);
+    if (order > FRAME_ORDER_MAX)
+        return NULL;
+    m = pages_alloc(order, limit_of_bits(0), fw_pack_used(type, false, 1, owner));
+    if (mfn_is_invalid(m))
+        return NULL;
+    fetch_add_u64(d == NULL ? &hv->hyp_pages : &d->hyp_pages, frames_of(order));
+    return mfn_to_ptr(m);
+}
+
+void hyp_pages_free(void *p, unsigned order)
+{
+    mfn_t m = ptr_to_mfn(p);
+    uint64_t word = hv->frames[m.v];
+
+    check(order <= FRAME_ORDER_MAX && (m.v & (frames_of(order) - 1)) == 0);
+    check(fw_is_used(word) && fw_type(word) >= FRAME_HYP && fw_refs(word) == 1);
+    for (uint64_t i = 0; i < frames_of(order); i++) {
+        /* All frames of one allocation look alike and nobody else refers to them. */
+        bool alone = cmpxchg_u64(&hv->frames[m.v + i], word, fw_with_refs(word, 0));
+
+        check(alone);
+    }
+    pages_free(m, order);
+    hyp_account((domid_t)fw_owner(word), 0 - frames_of(order));
+}
+
+void page_free_one(mfn_t m)
+{
+    struct frame f = frame_read(m);
+
+    check(f.state == FRAME_USED && f.refs == 0);
+    pages_free(m, 0);
+    if (f.type >= FRAME_HYP) {
+        hyp_account(f.owner, 0 - UINT64_C(1));
+    } else {
+        struct domain *d = owner_domain(f.owner);
+
+        if (d != NULL)
+            domain_pages_return(d, 1);
+    }
+}
+
+unsigned order_of_bytes(uint64_t bytes)
+{
+    unsigned order = 0;
+
+    while (order < 63 - PAGE_SHIFT && (PAGE_SIZE << order) < bytes)
+        order++;
+    return order;
+}
+
+uint64_t free_page_count(void)
+{
+    return load_u64(&hv->heap.free_pages);
+}
+
+uint64_t total_page_count(void)
+{
+    return hv->heap.total_pages;
+}
+
+/* The first dirty block, larger ones first: they are what splits are made of. */
+static mfn_t dirty_block(const struct heap *h)
+{
+    for (unsigned order = FRAME_ORDER_MAX + 1; order-- > 0;) {
+        for (unsigned zone = 0; zone < HEAP_ZONES; zone++) {
+            if (h->zone[zone].dirty[order].v != 0)
+                return h->zone[zone].dirty[order];
+        }
+    }
+    return mfn(0);
+}
+
+bool page_scrub_some(void)
+{
+    struct heap *h = &hv->heap;
+    struct free_block b;
+    uint64_t left, count;
+    mfn_t first;
+
+    if (load_u64(&h->dirty_pages) == 0)
+        return false;
+    lock_acquire(&h->lock);
+    if (h->scrub.v == 0) {
+        h->scrub = dirty_block(h);
+        h->scrub_done = 0;
+    }
+    if (h->scrub.v != 0) {
+        b = block_read(h->scrub);
+        left = frames_of(b.order) - h->scrub_done;
+        count = left < SCRUB_CHUNK ? left : SCRUB_CHUNK;
+        first = mfn(h->scrub.v + h->scrub_done);
+        memset(mfn_to_ptr(first), 0, count << PAGE_SHIFT);
+        port_code_changed(first, count);
+        h->scrub_done += count;
+        if (count == left) {
+            mfn_t m = h->scrub;
+
+            block_unlink(m, b);
+            block_release(m, b.order, false);
+        }
+    }
+    lock_release(&h->lock);
+    return true;
+}

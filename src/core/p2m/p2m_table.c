@@ -1,0 +1,260 @@
+#include "core/p2m/p2m_table.h"
+
+#include "base/atomic.h"
+#include "base/check.h"
+#include "core/domain/domain.h"
+#include "core/mem/frame.h"
+#include "core/mem/page_alloc.h"
+#include "port/guest.h"
+#include "port/mem.h"
+
+static uint64_t *table_slot(mfn_t table, uint64_t g, unsigned level)
+{
+    return (uint64_t *)mfn_to_ptr(table) + ((g >> (9 * level)) & (P2M_SLOTS - 1));
+}
+
+struct p2m_place p2m_walk(const struct p2m *p, uint64_t g)
+{
+    struct p2m_place w;
+    mfn_t table = p->root;
+
+    for (w.level = P2M_ROOT_LEVEL;; w.level--) {
+        w.slot[w.level] = table_slot(table, g, w.level);
+        w.s = arch_p2m_decode(p->format, load_u64(w.slot[w.level]), w.level);
+        if (!w.s.present || w.s.leaf) {
+            return w;
+        }
+        check(w.level > 0);
+        table = w.s.mfn;
+    }
+}
+
+struct p2m_entry p2m_entry_at(const struct p2m_place *w, uint64_t g)
+{
+    struct p2m_entry e = {.mfn = mfn_invalid(), .type = P2M_INVALID};
+
+    e.order = (uint8_t)(9 * w->level);
+    if (w->s.present) {
+        e.type = w->s.type;
+        if (e.type != P2M_MMIO_DM) {
+            e.mfn = mfn(w->s.mfn.v + (g & (p2m_span(w->level) - 1)));
+        }
+    }
+    return e;
+}
+
+uint64_t p2m_leaf(const struct p2m *p, mfn_t m, enum p2m_type type, unsigned level)
+{
+    return arch_p2m_encode_leaf(p->format, type == P2M_MMIO_DM ? mfn(0) : m, type, level);
+}
+
+static void count_leaf(struct p2m *p, uint64_t entry, unsigned level, bool add)
+{
+    struct p2m_slot s = arch_p2m_decode(p->format, entry, level);
+
+    if (!s.present || !s.leaf) {
+        return;
+    }
+    check(s.type < P2M_TYPES);
+    if (add) {
+        p->pages[s.type] += p2m_span(level);
+    } else {
+        check(p->pages[s.type] >= p2m_span(level));
+        p->pages[s.type] -= p2m_span(level);
+    }
+}
+
+void p2m_slot_write(struct p2m *p, uint64_t *slot, unsigned level, uint64_t entry)
+{
+    count_leaf(p, load_u64(slot), level, false);
+    count_leaf(p, entry, level, true);
+    store_u64(slot, entry);
+}
+
+/* A table for the slot s at level: empty, or the pieces of the leaf s. */
+static mfn_t table_new(struct domain *d, struct p2m_slot s, unsigned level)
+{
+    struct p2m *p = &d->p2m;
+    uint64_t *table;
+
+    if (p->table_pages >= p2m_table_limit(d)) {
+        return mfn_invalid();
+    }
+    table = hyp_pages_alloc(d, 0, FRAME_P2M);
+    if (table == NULL) {
+        return mfn_invalid();
+    }
+    for (uint64_t i = 0; i < P2M_SLOTS; i++) {
+        mfn_t m = mfn(s.mfn.v + i * p2m_span(level - 1));
+
+        table[i] = s.present ? p2m_leaf(p, m, s.type, level - 1) : arch_p2m_empty(p->format);
+    }
+    p->table_pages++;
+    return ptr_to_mfn(table);
+}
+
+int p2m_reach(struct domain *d, uint64_t g, unsigned level, uint64_t **slot)
+{
+    struct p2m *p = &d->p2m;
+    mfn_t table = p->root;
+
+    for (unsigned at = P2M_ROOT_LEVEL; at > level; at--) {
+        uint64_t *s = table_slot(table, g, at);
+        struct p2m_slot old = arch_p2m_decode(p->format, load_u64(s), at);
+
+        if (old.present && !old.leaf) {
+            table = old.mfn;
+            continue;
+        }
+        table = table_new(d, old, at);
+        if (mfn_is_invalid(table)) {
+            return -XEN_ENOMEM;
+        }
+        /* The pieces of a split leaf map what it mapped: the counts stay. */
+        store_u64(s, arch_p2m_encode_table(p->format, table));
+    }
+    *slot = table_slot(table, g, level);
+    return 0;
+}
+
+static bool table_is_empty(const struct p2m *p, const uint64_t *slot)
+{
+    const uint64_t *table = (const uint64_t *)((uintptr_t)slot & PAGE_MASK);
+    uint64_t empty = arch_p2m_empty(p->format);
+
+    for (unsigned i = 0; i < P2M_SLOTS; i++) {
+        if (load_u64(&table[i]) != empty) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void p2m_prune(struct p2m *p, uint64_t g, struct p2m_removed *r)
+{
+    struct p2m_place w = p2m_walk(p, g);
+
+    for (unsigned level = w.level; level < P2M_ROOT_LEVEL; level++) {
+        if (!table_is_empty(p, w.slot[level])) {
+            return;
+        }
+        check(r->tables < P2M_ROOT_LEVEL);
+        r->table[r->tables++] = ptr_to_mfn(w.slot[level]);
+        p->table_pages--;
+        store_u64(w.slot[level + 1], arch_p2m_empty(p->format));
+    }
+}
+
+/* A whole table of 4 KiB leaves is about to be replaced by one 2 MiB leaf. */
+static void detach_leaf_table(struct p2m *p, mfn_t table, struct p2m_removed *r)
+{
+    const uint64_t *slots = mfn_to_ptr(table);
+
+    for (unsigned i = 0; i < P2M_SLOTS; i++) {
+        count_leaf(p, load_u64(&slots[i]), 0, false);
+    }
+    r->leaves = true;
+    r->table[r->tables++] = table;
+    p->table_pages--;
+}
+
+/* May the change be made where the walk ended? */
+static int change_allowed(const struct p2m_change *c, const struct p2m_place *w,
+                          const struct p2m_entry *e)
+{
+    if (w->level < c->level) {
+        /* A table is there. Only a table of 4 KiB leaves is replaced as a whole:
+         * more would not be a bounded amount of work. */
+        return c->level == 1 && c->replace == P2M_SET_ANY ? 0 : -XEN_EEXIST;
+    }
+    if ((c->replace & P2M_SET(e->type)) == 0) {
+        return e->type == P2M_INVALID ? -XEN_ENOENT : -XEN_EEXIST;
+    }
+    if (!mfn_is_invalid(c->want) && c->want.v != e->mfn.v) {
+        return -XEN_ENOENT;
+    }
+    return 0;
+}
+
+int p2m_apply(struct domain *d, const struct p2m_change *c, struct p2m_removed *r)
+{
+    struct p2m *p = &d->p2m;
+    struct p2m_place w;
+    struct p2m_slot old;
+    uint64_t *slot, entry;
+    int rc;
+
+    if (p->dying || !p2m_exists(p)) {
+        return -XEN_EINVAL;
+    }
+    w = p2m_walk(p, c->g);
+    r->old = p2m_entry_at(&w, c->g);
+    rc = change_allowed(c, &w, &r->old);
+    if (rc == 0) {
+        rc = p2m_reach(d, c->g, c->level, &slot);
+    }
+    if (rc != 0) {
+        r->old.type = P2M_INVALID;
+        p2m_prune(p, c->g, r);
+        return rc;
+    }
+    old = arch_p2m_decode(p->format, load_u64(slot), c->level);
+    if (old.present && !old.leaf) {
+        r->old.type = P2M_INVALID;
+        detach_leaf_table(p, old.mfn, r);
+    }
+    entry =
+        c->type == P2M_INVALID ? arch_p2m_empty(p->format) : p2m_leaf(p, c->m, c->type, c->level);
+    r->flush = old.present && load_u64(slot) != entry;
+    p2m_slot_write(p, slot, c->level, entry);
+    if (c->type == P2M_INVALID) {
+        p2m_prune(p, c->g, r);
+    } else if (c->g + p2m_span(c->level) - 1 > p->max_gfn) {
+        p->max_gfn = c->g + p2m_span(c->level) - 1;
+    }
+    return 0;
+}
+
+void p2m_finish(struct domain *d, const struct p2m_removed *r, bool keep_old)
+{
+    if (r->flush || r->tables != 0) {
+        port_guest_flush(d);
+    }
+    if (!keep_old && p2m_type_has_ref(r->old.type)) {
+        frame_put(r->old.mfn);
+    }
+    for (unsigned t = 0; t < r->tables; t++) {
+        const uint64_t *slots = mfn_to_ptr(r->table[t]);
+
+        for (unsigned i = 0; t == 0 && r->leaves && i < P2M_SLOTS; i++) {
+            struct p2m_slot s = arch_p2m_decode(d->p2m.format, slots[i], 0);
+
+            if (s.present && p2m_type_has_ref(s.type)) {
+                frame_put(s.mfn);
+            }
+        }
+        hyp_pages_free(mfn_to_ptr(r->table[t]), 0);
+    }
+}
+
+bool p2m_find_leaf(const struct p2m *p, uint64_t *g, struct p2m_entry *e)
+{
+    struct p2m_place w = p2m_walk(p, *g);
+    uint64_t *slot = w.slot[w.level];
+    uint64_t span = p2m_span(w.level);
+
+    for (;;) {
+        w.s = arch_p2m_decode(p->format, load_u64(slot), w.level);
+        if (w.s.present) {
+            if (w.s.leaf) {
+                *e = p2m_entry_at(&w, *g);
+            }
+            return w.s.leaf;
+        }
+        *g = (*g | (span - 1)) + 1;
+        slot++;
+        if (((uintptr_t)slot & (PAGE_SIZE - 1)) == 0) {
+            return false;
+        }
+    }
+}

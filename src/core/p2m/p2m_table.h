@@ -1,0 +1,87 @@
+/* Inside of p2m/: walking and changing the tables. The p2m lock is held unless
+ * a comment says otherwise. */
+#ifndef CORBEL_CORE_P2M_P2M_TABLE_H
+#define CORBEL_CORE_P2M_P2M_TABLE_H
+
+#include "core/arch.h"
+#include "core/p2m/p2m.h"
+
+#define P2M_ROOT_LEVEL 3u
+#define P2M_SLOTS 512u
+#define P2M_GFN_LIMIT (UINT64_C(1) << P2M_GFN_BITS)
+
+/* 4 KiB units under one slot of a table at level. */
+static inline uint64_t p2m_span(unsigned level)
+{
+    return UINT64_C(1) << (9 * level);
+}
+
+/* Where the walk for a gfn ended: a leaf or an empty slot. */
+struct p2m_place {
+    uint64_t *slot[P2M_ROOT_LEVEL + 1]; /* slots passed, down to level */
+    unsigned level;
+    struct p2m_slot s; /* what the last slot holds */
+};
+
+/* g is below P2M_GFN_LIMIT and the root exists. */
+struct p2m_place p2m_walk(const struct p2m *p, uint64_t g);
+
+/* The walk's result as the entry of the very gfn g. */
+struct p2m_entry p2m_entry_at(const struct p2m_place *w, uint64_t g);
+
+/* What a change took out and what may only go after the engines' flush. */
+struct p2m_removed {
+    struct p2m_entry old;
+    bool flush;
+    bool leaves;     /* table[0] still holds leaves */
+    unsigned tables; /* detached */
+    mfn_t table[P2M_ROOT_LEVEL];
+};
+
+/* A wanted change of [g, g + span(level)). */
+struct p2m_change {
+    uint64_t g;
+    mfn_t m;
+    unsigned level;
+    uint8_t type;     /* P2M_INVALID: unmap */
+    uint32_t replace; /* set of types that may be there now */
+    mfn_t want;       /* invalid, or what must be mapped there now */
+};
+
+/* Makes the change. -XEN_ENOENT (nothing or not want there), -XEN_EEXIST (a type not
+ * in replace there), -XEN_ENOMEM, -XEN_EINVAL (dying) or 0. p2m_finish() follows
+ * in every case, after the lock. */
+int p2m_apply(struct domain *d, const struct p2m_change *c, struct p2m_removed *r);
+
+/* The slot for g at level, made by adding tables and splitting superpages. */
+int p2m_reach(struct domain *d, uint64_t g, unsigned level, uint64_t **slot);
+
+/* Writes a slot and keeps the counts; entry is a leaf or empty. */
+void p2m_slot_write(struct p2m *p, uint64_t *slot, unsigned level, uint64_t entry);
+
+uint64_t p2m_leaf(const struct p2m *p, mfn_t m, enum p2m_type type, unsigned level);
+
+/* Detaches the tables on the way to g that have become empty. */
+void p2m_prune(struct p2m *p, uint64_t g, struct p2m_removed *r);
+
+/* Without the lock: flushes, drops references (that of r->old unless keep_old)
+ * and frees the detached tables. */
+void p2m_finish(struct domain *d, const struct p2m_removed *r, bool keep_old);
+
+/* Looks at the rest of the table that decides *g: true with the first leaf at
+ * or after *g and its gfn in *g; false when there is none, and *g has moved to
+ * the next gfn to look at. */
+bool p2m_find_leaf(const struct p2m *p, uint64_t *g, struct p2m_entry *e);
+
+/* True iff a leaf of this type holds a reference on its frame. */
+static inline bool p2m_type_has_ref(unsigned type)
+{
+    return type == P2M_GRANT_RW || type == P2M_GRANT_RO || type == P2M_FOREIGN;
+}
+
+static inline bool p2m_exists(const struct p2m *p)
+{
+    return p->table_pages != 0;
+}
+
+#endif

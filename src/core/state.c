@@ -1,0 +1,4 @@
+#include "core/state.h"
+
+/* The only mutable variable of the core: set once by hv_init(). */
+struct hv *hv;

@@ -1,0 +1,148 @@
+#include "core/time/pvclock.h"
+
+#include "base/atomic.h"
+#include "base/check.h"
+#include "base/xen.h"
+#include "core/domain/domain.h"
+#include "core/state.h"
+#include "core/vcpu/vcpu.h"
+#include "port/time.h"
+
+#define NS_PER_SECOND UINT64_C(1000000000)
+
+/* The base lies a little in the past of who takes it, so that no CPU reads a
+ * time-stamp counter that is before it. */
+#define BASE_AGE_NS UINT64_C(1000000)
+/* TSC and system time that drift further apart than this are not one clock. */
+#define BASE_DRIFT_NS UINT64_C(100000)
+
+enum base_state { BASE_NONE, BASE_TAKING, BASE_STABLE, BASE_UNSTABLE };
+
+struct pvclock_scale pvclock_scale_of_khz(uint32_t khz)
+{
+    /* ns per tick is num/den; shifted into [1/2, 1) it makes a full 32-bit mul. */
+    uint64_t num = 1000000, den = khz;
+    struct pvclock_scale s = {.shift = 0};
+
+    check(khz != 0);
+    while (num >= den) {
+        den <<= 1;
+        s.shift++;
+    }
+    while (num << 1 < den) {
+        num <<= 1;
+        s.shift--;
+    }
+    s.mul = (uint32_t)((num << 32) / den);
+    return s;
+}
+
+uint64_t pvclock_ns(struct pvclock_scale s, uint64_t ticks)
+{
+    uint64_t t = s.shift < 0 ? ticks >> -s.shift : ticks << s.shift;
+
+    return (t >> 32) * s.mul + ((t & UINT32_MAX) * s.mul >> 32);
+}
+
+static void base_take(struct pvclock_base *b)
+{
+    uint64_t now = port_time_now(), tsc = port_tsc_read();
+    uint64_t age = now < BASE_AGE_NS ? now : BASE_AGE_NS;
+    uint64_t ticks = age * port_tsc_khz() / 1000000;
+
+    b->system_time = now - age;
+    b->tsc = tsc - ticks;
+    store_u32(&b->state, BASE_STABLE);
+}
+
+/* Does the base still tell this CPU the right time? It never does again once it
+ * did not: guests may already have compared its time with another one. */
+static bool base_holds(struct pvclock_base *b, struct pvclock_scale s)
+{
+    uint64_t now, told;
+
+    if (load_u32(&b->state) == BASE_NONE && cmpxchg_u32(&b->state, BASE_NONE, BASE_TAKING)) {
+        base_take(b);
+    }
+    if (load_u32(&b->state) != BASE_STABLE) {
+        return false;
+    }
+    now = port_time_now();
+    told = b->system_time + pvclock_ns(s, port_tsc_read() - b->tsc);
+    if (told + BASE_DRIFT_NS < now || now + BASE_DRIFT_NS < told) {
+        store_u32(&b->state, BASE_UNSTABLE);
+        return false;
+    }
+    return true;
+}
+
+/* Copies time to the area that user space reads (VCPUOP_register_vcpu_time_
+ * memory_area). Its address is the guest's choice, so that nothing is aligned. */
+static void publish_copy(struct vcpu *v, const vcpu_time_info_t *t)
+{
+    const uint32_t rest = offsetof(vcpu_time_info_t, pad0);
+    uint32_t changing = t->version - 1;
+
+    vcpu_area_write(&v->time_area, 0, &changing, sizeof(changing));
+    memory_fence();
+    vcpu_area_write(&v->time_area, rest, (const char *)t + rest, sizeof(*t) - rest);
+    memory_fence();
+    vcpu_area_write(&v->time_area, 0, &t->version, sizeof(t->version));
+}
+
+/* The guest can write here too, so the old version means nothing: it only has to
+ * become odd, then even and another one. */
+static void publish(vcpu_time_info_t *t, vcpu_time_info_t *from)
+{
+    from->version = (fetch_or_u32(&t->version, 1) | 1) + 1;
+    memory_fence();
+    t->tsc_timestamp = from->tsc_timestamp;
+    t->system_time = from->system_time;
+    t->tsc_to_system_mul = from->tsc_to_system_mul;
+    t->tsc_shift = from->tsc_shift;
+    t->flags = from->flags;
+    store_u32(&t->version, from->version);
+}
+
+void pvclock_update(struct vcpu *v)
+{
+    struct pvclock_scale s = pvclock_scale_of_khz(port_tsc_khz());
+    vcpu_time_info_t now = {.tsc_to_system_mul = s.mul, .tsc_shift = s.shift};
+
+    if (base_holds(&hv->clock, s)) {
+        now.flags = XEN_PVCLOCK_TSC_STABLE_BIT;
+        now.tsc_timestamp = hv->clock.tsc;
+        now.system_time = hv->clock.system_time;
+    } else {
+        now.tsc_timestamp = port_tsc_read();
+        now.system_time = port_time_now();
+    }
+    if (v->info != NULL) {
+        publish(&v->info->time, &now);
+    } else {
+        v->time_version += 2;
+        now.version = v->time_version;
+    }
+    if (v->time_area.page != NULL) {
+        struct runqueue *rq = sched_lock(v);
+
+        if (v->time_area.page != NULL) {
+            publish_copy(v, &now);
+        }
+        lock_release(&rq->lock);
+    }
+}
+
+void wallclock_update(struct domain *d)
+{
+    shared_info_t *s = d->shared_info;
+    uint64_t wall = port_wallclock_ns() - port_time_now();
+    uint64_t seconds = wall / NS_PER_SECOND + (uint64_t)(int64_t)d->time_offset;
+    uint32_t version = fetch_or_u32(&s->wc_version, 1) | 1;
+
+    memory_fence();
+    s->wc_sec = (uint32_t)seconds;
+    s->wc_sec_hi = (uint32_t)(seconds >> 32);
+    s->wc_nsec = (uint32_t)(wall % NS_PER_SECOND);
+    store_u32(&s->wc_version, version + 1);
+}

@@ -1,0 +1,118 @@
+/* Integer arithmetic and its flags: SDM Vol. 1 3.4.3.1 and app. A. */
+#include "x86/hvm/emulate.h"
+
+static uint64_t top_bit(uint64_t v, unsigned size)
+{
+    return (v >> (8 * size - 1)) & 1;
+}
+
+static uint64_t even_parity(uint64_t v)
+{
+    v ^= v >> 4;
+    v ^= v >> 2;
+    v ^= v >> 1;
+    return ~v & 1;
+}
+
+static uint64_t result_flags(uint64_t r, unsigned size)
+{
+    return (even_parity(r & 0xff) ? EFLAGS_PF : 0) | (r == 0 ? EFLAGS_ZF : 0) |
+           (top_bit(r, size) != 0 ? EFLAGS_SF : 0);
+}
+
+static uint64_t add_flags(uint64_t d, uint64_t s, uint64_t r, unsigned size)
+{
+    uint64_t carry = (d & s) | ((d | s) & ~r), over = (d ^ r) & (s ^ r);
+
+    return result_flags(r, size) | (top_bit(carry, size) != 0 ? EFLAGS_CF : 0) |
+           (top_bit(over, size) != 0 ? EFLAGS_OF : 0) | ((d ^ s ^ r) & EFLAGS_AF);
+}
+
+static uint64_t sub_flags(uint64_t d, uint64_t s, uint64_t r, unsigned size)
+{
+    uint64_t borrow = (~d & s) | ((~d | s) & r), over = (d ^ s) & (d ^ r);
+
+    return result_flags(r, size) | (top_bit(borrow, size) != 0 ? EFLAGS_CF : 0) |
+           (top_bit(over, size) != 0 ? EFLAGS_OF : 0) | ((d ^ s ^ r) & EFLAGS_AF);
+}
+
+static uint64_t alu_logic(enum alu_op op, uint64_t d, uint64_t s)
+{
+    if (op == ALU_OR)
+        return d | s;
+    return op == ALU_XOR ? d ^ s : d & s;
+}
+
+uint64_t alu(enum alu_op op, unsigned size, uint64_t dst, uint64_t src, uint64_t *flags)
+{
+    uint64_t m = alu_mask(size), d = dst & m, s = src & m, r;
+    uint64_t carry = *flags & EFLAGS_CF, f;
+
+    switch (op) {
+    case ALU_NOT:
+        return ~d & m;
+    case ALU_NEG:
+        r = (0 - d) & m;
+        f = sub_flags(0, d, r, size);
+        break;
+    case ALU_INC:
+        r = (d + 1) & m;
+        f = (add_flags(d, 1, r, size) & ~EFLAGS_CF) | carry;
+        break;
+    case ALU_DEC:
+        r = (d - 1) & m;
+        f = (sub_flags(d, 1, r, size) & ~EFLAGS_CF) | carry;
+        break;
+    case ALU_ADD:
+    case ALU_ADC:
+        r = (d + s + (op == ALU_ADC ? carry : 0)) & m;
+        f = add_flags(d, s, r, size);
+        break;
+    case ALU_SUB:
+    case ALU_SBB:
+    case ALU_CMP:
+        r = (d - s - (op == ALU_SBB ? carry : 0)) & m;
+        f = sub_flags(d, s, r, size);
+        break;
+    default:
+        r = alu_logic(op, d, s);
+        f = result_flags(r, size);
+        break;
+    }
+    *flags = (*flags & ~EFLAGS_ARITH) | f;
+    return op == ALU_CMP || op == ALU_TEST ? d : r;
+}
+
+bool alu_condition(unsigned cc, uint64_t flags)
+{
+    bool less = ((flags & EFLAGS_SF) != 0) != ((flags & EFLAGS_OF) != 0);
+    bool yes;
+
+    switch (cc >> 1 & 7) {
+    case 0:
+        yes = (flags & EFLAGS_OF) != 0;
+        break;
+    case 1:
+        yes = (flags & EFLAGS_CF) != 0;
+        break;
+    case 2:
+        yes = (flags & EFLAGS_ZF) != 0;
+        break;
+    case 3:
+        yes = (flags & (EFLAGS_CF | EFLAGS_ZF)) != 0;
+        break;
+    case 4:
+        yes = (flags & EFLAGS_SF) != 0;
+        break;
+    case 5:
+        yes = (flags & EFLAGS_PF) != 0;
+        break;
+    case 6:
+        yes = less;
+        break;
+    default:
+        yes = less || (flags & EFLAGS_ZF) != 0;
+        break;
+    }
+    return yes != ((cc & 1) != 0);
+}

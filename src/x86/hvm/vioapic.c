@@ -1,0 +1,169 @@
+/* The IOAPIC (82093AA data sheet 290566, with the EOI register of version 0x20).
+ * Messages are sent after the device lock is dropped, since delivering one may
+ * take locks of any level. */
+#include "x86/hvm/hvm.h"
+
+#define VERSION_VALUE (0x20u | (IOAPIC_PINS - 1) << 16)
+
+#define REDIR_LOGICAL (UINT64_C(1) << 11)
+#define REDIR_STATUS (UINT64_C(1) << 12)
+#define REDIR_REMOTE_IRR (UINT64_C(1) << 14)
+#define REDIR_LEVEL (UINT64_C(1) << 15)
+#define REDIR_MASKED (UINT64_C(1) << 16)
+#define REDIR_WRITABLE (UINT64_C(0xff0000000001afff) & ~REDIR_STATUS)
+
+void vioapic_reset(struct vioapic *io)
+{
+    unsigned i;
+
+    io->select = io->id = 0;
+    io->level = 0;
+    for (i = 0; i < IOAPIC_PINS; i++)
+        io->redir[i] = REDIR_MASKED;
+}
+
+/* Sends the message of a redirection entry. No lock held. */
+static void send(struct domain *d, uint64_t redir)
+{
+    uint8_t mode = redir >> 8 & 7;
+
+    vlapic_deliver(d, (uint32_t)(redir >> 56), (redir & REDIR_LOGICAL) != 0, mode, (uint8_t)redir,
+                   (redir & REDIR_LEVEL) != 0);
+}
+
+/* Would the asserted pin interrupt now? Then *redir is the message, and a level
+ * interrupt counts as accepted. Lock held. */
+static bool take(struct vioapic *io, unsigned pin, uint64_t *redir)
+{
+    uint64_t *e = &io->redir[pin];
+
+    if ((*e & REDIR_MASKED) != 0 || (io->level >> pin & 1) == 0)
+        return false;
+    if ((*e & REDIR_LEVEL) != 0) {
+        if ((*e & REDIR_REMOTE_IRR) != 0)
+            return false;
+        *e |= REDIR_REMOTE_IRR;
+    }
+    *redir = *e;
+    return true;
+}
+
+static void try_send(struct domain *d, unsigned pin)
+{
+    struct vdev *dev = &d->arch->dev;
+    uint64_t redir;
+    bool go;
+
+    lock_acquire(&dev->lock);
+    go = (dev->ioapic.redir[pin] & REDIR_LEVEL) != 0 && take(&dev->ioapic, pin, &redir);
+    lock_release(&dev->lock);
+    if (go)
+        send(d, redir);
+}
+
+void vioapic_set_irq(struct domain *d, unsigned pin, bool level)
+{
+    struct vdev *dev = &d->arch->dev;
+    uint64_t redir = 0, bit;
+    bool rose, go = false;
+
+    if (pin >= IOAPIC_PINS)
+        return;
+    bit = UINT64_C(1) << pin;
+    lock_acquire(&dev->lock);
+    rose = level && (dev->ioapic.level & bit) == 0;
+    if (level)
+        dev->ioapic.level |= bit;
+    else
+        dev->ioapic.level &= ~bit;
+    if (rose)
+        go = take(&dev->ioapic, pin, &redir);
+    lock_release(&dev->lock);
+    if (go)
+        send(d, redir);
+}
+
+void vioapic_eoi(struct domain *d, uint8_t vector)
+{
+    struct vdev *dev = &d->arch->dev;
+    uint64_t again = 0;
+    unsigned i;
+
+    lock_acquire(&dev->lock);
+    for (i = 0; i < IOAPIC_PINS; i++) {
+        uint64_t *e = &dev->ioapic.redir[i];
+
+        if ((uint8_t)*e != vector || (*e & REDIR_REMOTE_IRR) == 0)
+            continue;
+        *e &= ~REDIR_REMOTE_IRR;
+        again |= dev->ioapic.level & UINT64_C(1) << i;
+    }
+    lock_release(&dev->lock);
+    for (i = 0; i < IOAPIC_PINS; i++)
+        if ((again >> i & 1) != 0)
+            try_send(d, i);
+}
+
+static uint32_t window_read(const struct vioapic *io)
+{
+    unsigned pin = (io->select - 0x10u) / 2;
+
+    switch (io->select) {
+    case 0:
+    case 2:
+        return (uint32_t)io->id << 24;
+    case 1:
+        return VERSION_VALUE;
+    default:
+        if (io->select < 0x10 || pin >= IOAPIC_PINS)
+            return 0;
+        return (uint32_t)(io->redir[pin] >> ((io->select & 1) != 0 ? 32 : 0));
+    }
+}
+
+/* Returns the pin whose entry changed, or IOAPIC_PINS. */
+static unsigned window_write(struct vioapic *io, uint32_t value)
+{
+    unsigned pin = (io->select - 0x10u) / 2, shift = (io->select & 1) != 0 ? 32 : 0;
+    uint64_t mask;
+
+    if (io->select == 0)
+        io->id = value >> 24 & 15;
+    if (io->select < 0x10 || pin >= IOAPIC_PINS)
+        return IOAPIC_PINS;
+    mask = REDIR_WRITABLE & UINT64_C(0xffffffff) << shift;
+    io->redir[pin] = (io->redir[pin] & ~mask) | ((uint64_t)value << shift & mask);
+    /* An edge entry has nothing to end: software clears remote IRR this way. */
+    if ((io->redir[pin] & REDIR_LEVEL) == 0)
+        io->redir[pin] &= ~REDIR_REMOTE_IRR;
+    return pin;
+}
+
+/* Registers are 32 bits wide at multiples of 16; narrower reads see part of
+ * one, writes count only from its first byte. */
+void vioapic_mmio(struct domain *d, uint32_t offset, unsigned size, bool write, uint64_t *value)
+{
+    struct vdev *dev = &d->arch->dev;
+    unsigned reg = offset & ~15u, at = offset & 15, pin = IOAPIC_PINS;
+    uint64_t whole = 0;
+
+    lock_acquire(&dev->lock);
+    if (!write) {
+        if (reg == 0x00)
+            whole = dev->ioapic.select;
+        else if (reg == 0x10)
+            whole = window_read(&dev->ioapic);
+        *value = at < 4 ? whole >> (8 * at) : 0;
+        if (size < 8)
+            *value &= (UINT64_C(1) << (8 * size)) - 1;
+    } else if (at == 0 && reg == 0x00) {
+        dev->ioapic.select = (uint8_t)*value;
+    } else if (at == 0 && reg == 0x10) {
+        pin = window_write(&dev->ioapic, (uint32_t)*value);
+    }
+    lock_release(&dev->lock);
+    if (pin < IOAPIC_PINS)
+        try_send(d, pin);
+    if (write && at == 0 && reg == 0x40)
+        vioapic_eoi(d, (uint8_t)*value);
+}

@@ -1,0 +1,455 @@
+/* The local APIC's registers. Section numbers: SDM Vol. 3 ch. 10 as of 2020. */
+#include "x86/hvm/hvm.h"
+
+#include "base/atomic.h"
+#include "base/string.h"
+
+#define MSR_APIC_BASE 0x1bu
+#define MSR_TSC_DEADLINE 0x6e0u
+#define MSR_X2APIC 0x800u
+#define SVR_ENABLE 0x100u
+#define BASE_ADDRESS UINT64_C(0x0000fffffffff000)
+#define ICR_BUSY 0x1000u
+
+static struct vlapic *lapic_of(struct vcpu *v)
+{
+    return &v->arch->lapic;
+}
+
+bool vlapic_x2apic(const struct vlapic *l)
+{
+    return (l->base_msr & APIC_BASE_X2APIC) != 0;
+}
+
+bool vlapic_enabled(struct vcpu *v)
+{
+    const struct vlapic *l = lapic_of(v);
+
+    return (load_u64(&l->base_msr) & APIC_BASE_ENABLE) != 0 &&
+           (load_u32(&l->regs[LAPIC_SVR]) & SVR_ENABLE) != 0;
+}
+
+static int highest(const uint32_t word[8])
+{
+    int i;
+
+    for (i = 7; i >= 0; i--) {
+        uint32_t w = load_u32(&word[i]);
+
+        if (w != 0)
+            return i * 32 + 31 - __builtin_clz(w);
+    }
+    return -1;
+}
+
+uint8_t vlapic_ppr(const struct vlapic *l)
+{
+    uint32_t tpr = load_u32(&l->regs[LAPIC_TPR]) & 0xff;
+    int isr = highest(l->isr);
+    uint32_t in_service = isr < 0 ? 0 : (uint32_t)isr & 0xf0;
+
+    return (uint8_t)((tpr & 0xf0) >= in_service ? tpr : in_service);
+}
+
+/* 10.12.10.2: the logical id in x2APIC mode follows from the id. */
+static uint32_t x2apic_ldr(uint32_t id)
+{
+    return (id >> 4) << 16 | UINT32_C(1) << (id & 15);
+}
+
+static void set_mode_ids(struct vlapic *l)
+{
+    bool x2 = vlapic_x2apic(l);
+
+    store_u32(&l->regs[LAPIC_ID], x2 ? l->id : l->id << 24);
+    store_u32(&l->regs[LAPIC_LDR], x2 ? x2apic_ldr(l->id) : 0);
+}
+
+void vlapic_reset(struct vcpu *v)
+{
+    struct vlapic *l = lapic_of(v);
+    unsigned i;
+
+    vlapic_timer_stop(v);
+    for (i = 0; i < ARRAY_SIZE(l->regs); i++)
+        store_u32(&l->regs[i], 0);
+    for (i = 0; i < 8; i++) {
+        store_u32(&l->irr[i], 0);
+        store_u32(&l->isr[i], 0);
+        store_u32(&l->tmr[i], 0);
+    }
+    store_u32(&l->esr_pending, 0);
+    l->tsc_deadline = 0;
+    for (i = LAPIC_LVT_TIMER; i <= LAPIC_LVT_ERROR; i++)
+        store_u32(&l->regs[i], LVT_MASKED);
+    store_u32(&l->regs[LAPIC_DFR], 0xffffffff);
+    store_u32(&l->regs[LAPIC_SVR], 0xff);
+    store_u32(&l->regs[LAPIC_VERSION], LAPIC_VERSION_VALUE);
+    set_mode_ids(l);
+}
+
+void vlapic_create(struct vcpu *v)
+{
+    struct vlapic *l = lapic_of(v);
+
+    memset(l, 0, sizeof(*l));
+    l->id = v->id * 2;
+    l->base_msr = LAPIC_BASE | APIC_BASE_ENABLE | (v->id == 0 ? APIC_BASE_BSP : 0);
+    vlapic_timer_create(v);
+    vlapic_reset(v);
+}
+
+void vlapic_destroy(struct vcpu *v)
+{
+    vlapic_timer_stop(v);
+}
+
+void vlapic_error(struct vcpu *v, uint32_t esr_bit)
+{
+    struct vlapic *l = lapic_of(v);
+    uint32_t lvt;
+
+    /* One interrupt until software looks; also ends the recursion when the
+     * error vector is itself illegal. */
+    if ((fetch_or_u32(&l->esr_pending, esr_bit) & esr_bit) != 0)
+        return;
+    lvt = load_u32(&l->regs[LAPIC_LVT_ERROR]);
+    if ((lvt & LVT_MASKED) == 0)
+        vlapic_set_irq(v, (uint8_t)lvt, false);
+}
+
+void vlapic_set_irq(struct vcpu *v, uint8_t vector, bool level)
+{
+    struct vlapic *l = lapic_of(v);
+    uint32_t bit = UINT32_C(1) << (vector & 31);
+
+    if (!vlapic_enabled(v))
+        return;
+    if (vector < 16) {
+        vlapic_error(v, ESR_RECEIVE_ILLEGAL);
+        return;
+    }
+    if (level)
+        fetch_or_u32(&l->tmr[vector >> 5], bit);
+    else
+        fetch_and_u32(&l->tmr[vector >> 5], ~bit);
+    if ((fetch_or_u32(&l->irr[vector >> 5], bit) & bit) == 0)
+        vcpu_kick(v);
+}
+
+int vlapic_pending(struct vcpu *v)
+{
+    struct vlapic *l = lapic_of(v);
+    int irr;
+
+    irr = highest(l->irr);
+    if (irr < 0 || !vlapic_enabled(v) || (irr >> 4) <= vlapic_ppr(l) >> 4)
+        return -1;
+    return irr;
+}
+
+void vlapic_ack(struct vcpu *v, uint8_t vector)
+{
+    struct vlapic *l = lapic_of(v);
+    uint32_t bit = UINT32_C(1) << (vector & 31);
+
+    fetch_and_u32(&l->irr[vector >> 5], ~bit);
+    fetch_or_u32(&l->isr[vector >> 5], bit);
+}
+
+static void end_of_interrupt(struct vcpu *v)
+{
+    struct vlapic *l = lapic_of(v);
+    int vector = highest(l->isr);
+    uint32_t bit;
+
+    if (vector < 0)
+        return;
+    bit = UINT32_C(1) << (vector & 31);
+    fetch_and_u32(&l->isr[vector >> 5], ~bit);
+    if ((load_u32(&l->tmr[vector >> 5]) & bit) != 0)
+        vioapic_eoi(v->domain, (uint8_t)vector);
+}
+
+uint8_t vlapic_tpr(struct vcpu *v)
+{
+    return (uint8_t)(load_u32(&lapic_of(v)->regs[LAPIC_TPR]) >> 4 & 15);
+}
+
+void vlapic_set_tpr(struct vcpu *v, uint8_t cr8)
+{
+    store_u32(&lapic_of(v)->regs[LAPIC_TPR], (uint32_t)(cr8 & 15) << 4);
+}
+
+/* Bits of each LVT entry that software writes (10.5.1); bits 12 and 14 are the
+ * CPU's. */
+static uint32_t lvt_mask(unsigned reg)
+{
+    switch (reg) {
+    case LAPIC_LVT_TIMER:
+        return 0x700ff;
+    case LAPIC_LVT_LINT0:
+    case LAPIC_LVT_LINT1:
+        return 0x1a7ff;
+    case LAPIC_LVT_ERROR:
+        return 0x100ff;
+    default:
+        return 0x107ff;
+    }
+}
+
+static void write_svr(struct vcpu *v, uint32_t value)
+{
+    struct vlapic *l = lapic_of(v);
+    unsigned i;
+
+    store_u32(&l->regs[LAPIC_SVR], value & 0x1ff);
+    if ((value & SVR_ENABLE) != 0)
+        return;
+    for (i = LAPIC_LVT_TIMER; i <= LAPIC_LVT_ERROR; i++)
+        store_u32(&l->regs[i], l->regs[i] | LVT_MASKED);
+}
+
+static void write_lvt(struct vcpu *v, unsigned reg, uint32_t value)
+{
+    struct vlapic *l = lapic_of(v);
+
+    value &= lvt_mask(reg);
+    if ((l->regs[LAPIC_SVR] & SVR_ENABLE) == 0)
+        value |= LVT_MASKED;
+    if (reg == LAPIC_LVT_TIMER)
+        vlapic_timer_set_lvt(v, value);
+    else
+        store_u32(&l->regs[reg], value);
+}
+
+/* A register as either mode reads it. False: not a readable register. */
+static bool read_reg(struct vcpu *v, unsigned reg, uint32_t *value)
+{
+    const struct vlapic *l = lapic_of(v);
+
+    *value = 0;
+    if (reg >= LAPIC_ISR && reg < LAPIC_ISR + 8) {
+        *value = load_u32(&l->isr[reg - LAPIC_ISR]);
+        return true;
+    }
+    if (reg >= LAPIC_TMR && reg < LAPIC_TMR + 8) {
+        *value = load_u32(&l->tmr[reg - LAPIC_TMR]);
+        return true;
+    }
+    if (reg >= LAPIC_IRR && reg < LAPIC_IRR + 8) {
+        *value = load_u32(&l->irr[reg - LAPIC_IRR]);
+        return true;
+    }
+    switch (reg) {
+    case LAPIC_PPR:
+        *value = vlapic_ppr(l);
+        return true;
+    case LAPIC_TIMER_CURRENT:
+        *value = vlapic_timer_current(l);
+        return true;
+    case LAPIC_ID:
+    case LAPIC_VERSION:
+    case LAPIC_TPR:
+    case LAPIC_LDR:
+    case LAPIC_DFR:
+    case LAPIC_SVR:
+    case LAPIC_ESR:
+    case LAPIC_TIMER_DIVIDE:
+        break;
+    default:
+        if (reg < LAPIC_ICR || reg > LAPIC_TIMER_INITIAL)
+            return false;
+        break;
+    }
+    *value = l->regs[reg];
+    return true;
+}
+
+/* Registers that both modes write alike. False: not one of them. */
+static bool write_reg(struct vcpu *v, unsigned reg, uint32_t value)
+{
+    struct vlapic *l = lapic_of(v);
+
+    switch (reg) {
+    case LAPIC_TPR:
+        store_u32(&l->regs[reg], value & 0xff);
+        return true;
+    case LAPIC_EOI:
+        end_of_interrupt(v);
+        return true;
+    case LAPIC_SVR:
+        write_svr(v, value);
+        return true;
+    case LAPIC_ESR:
+        l->regs[reg] = fetch_and_u32(&l->esr_pending, 0);
+        return true;
+    case LAPIC_TIMER_INITIAL:
+        vlapic_timer_set_initial(v, value);
+        return true;
+    case LAPIC_TIMER_DIVIDE:
+        vlapic_timer_set_divide(v, value & 0xb);
+        return true;
+    default:
+        if (reg < LAPIC_LVT_TIMER || reg > LAPIC_LVT_ERROR)
+            return false;
+        write_lvt(v, reg, value);
+        return true;
+    }
+}
+
+static void xapic_write(struct vcpu *v, unsigned reg, uint32_t value)
+{
+    struct vlapic *l = lapic_of(v);
+
+    switch (reg) {
+    case LAPIC_LDR:
+        store_u32(&l->regs[reg], value & 0xff000000);
+        break;
+    case LAPIC_DFR:
+        store_u32(&l->regs[reg], value | 0x0fffffff);
+        break;
+    case LAPIC_ICR2:
+        l->regs[reg] = value & 0xff000000;
+        break;
+    case LAPIC_ICR:
+        l->regs[reg] = value & ~ICR_BUSY;
+        vlapic_send(v, value, l->regs[LAPIC_ICR2] >> 24);
+        break;
+    default:
+        (void)write_reg(v, reg, value);
+        break;
+    }
+}
+
+/* Registers are 32 bits wide at multiples of 16. Narrower accesses, which the
+ * SDM leaves undefined, see and change their part of the register. */
+bool vlapic_mmio(struct vcpu *v, uint32_t offset, unsigned size, bool write, uint32_t *value)
+{
+    const struct vlapic *l = lapic_of(v);
+    unsigned reg = offset >> 4, shift = (offset & 3) * 8;
+    uint32_t whole = 0, mask = size >= 4 ? 0xffffffff : (UINT32_C(1) << (8 * size)) - 1;
+    bool in_reg = (offset & 15) + size <= 4;
+
+    if (offset >= PAGE_SIZE || (l->base_msr & APIC_BASE_ENABLE) == 0 || vlapic_x2apic(l)) {
+        if (!write)
+            *value = 0xffffffff & mask;
+        return false;
+    }
+    if (reg < ARRAY_SIZE(l->regs))
+        (void)read_reg(v, reg, &whole);
+    if (!write) {
+        *value = in_reg ? (whole >> shift) & mask : 0;
+        return true;
+    }
+    if (in_reg && reg < ARRAY_SIZE(l->regs))
+        xapic_write(v, reg, (whole & ~(mask << shift)) | (*value & mask) << shift);
+    return true;
+}
+
+/* IA32_APIC_BASE: 10.4.4 and the state diagram 10-27. */
+static int write_base(struct vcpu *v, uint64_t value)
+{
+    struct vlapic *l = lapic_of(v);
+    uint64_t old = l->base_msr, mode = APIC_BASE_ENABLE | APIC_BASE_X2APIC;
+
+    if ((value & ~(BASE_ADDRESS | mode | APIC_BASE_BSP)) != 0)
+        return -1;
+    if ((value & mode) == APIC_BASE_X2APIC)
+        return -1;
+    if ((old & mode) == mode && (value & mode) == APIC_BASE_ENABLE)
+        return -1;
+    if ((old & mode) == 0 && (value & mode) == mode)
+        return -1;
+    store_u64(&l->base_msr, value);
+    if (((old ^ value) & APIC_BASE_ENABLE) != 0)
+        vlapic_reset(v);
+    else if (((old ^ value) & APIC_BASE_X2APIC) != 0)
+        set_mode_ids(l);
+    return 0;
+}
+
+int vlapic_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+    const struct vlapic *l = lapic_of(v);
+    unsigned reg = msr - MSR_X2APIC;
+    uint32_t low;
+
+    if (msr == MSR_APIC_BASE) {
+        *value = l->base_msr;
+        return 0;
+    }
+    if (msr == MSR_TSC_DEADLINE) {
+        *value = vlapic_timer_deadline(l);
+        return 0;
+    }
+    if (msr < MSR_X2APIC || reg >= ARRAY_SIZE(l->regs) || !vlapic_x2apic(l) || reg == LAPIC_DFR ||
+        reg == LAPIC_ICR2 || !read_reg(v, reg, &low))
+        return -1;
+    *value = low;
+    if (reg == LAPIC_ICR)
+        *value |= (uint64_t)l->regs[LAPIC_ICR2] << 32;
+    return 0;
+}
+
+/* Bits that a write of an x2APIC register may have set; everything else, and
+ * every bit of a register that cannot be written, is #GP (10.12.1.2). */
+static uint64_t x2apic_writable(unsigned reg)
+{
+    switch (reg) {
+    case LAPIC_TPR:
+    case LAPIC_SELF_IPI:
+        return 0xff;
+    case LAPIC_SVR:
+        return 0x1ff;
+    case LAPIC_ICR:
+        return UINT64_C(0xffffffff000ccfff);
+    case LAPIC_TIMER_INITIAL:
+        return 0xffffffff;
+    case LAPIC_TIMER_DIVIDE:
+        return 0xb;
+    case LAPIC_LVT_TIMER:
+    case LAPIC_LVT_THERMAL:
+    case LAPIC_LVT_PERF:
+    case LAPIC_LVT_ERROR:
+        return lvt_mask(reg) | 0x1000;
+    case LAPIC_LVT_LINT0:
+    case LAPIC_LVT_LINT1:
+        return lvt_mask(reg) | 0x5000;
+    default: /* EOI and ESR: zero only */
+        return 0;
+    }
+}
+
+static bool x2apic_has_write(unsigned reg)
+{
+    return reg == LAPIC_TPR || reg == LAPIC_EOI || reg == LAPIC_SVR || reg == LAPIC_ESR ||
+           reg == LAPIC_ICR || (reg >= LAPIC_LVT_TIMER && reg <= LAPIC_TIMER_INITIAL) ||
+           reg == LAPIC_TIMER_DIVIDE || reg == LAPIC_SELF_IPI;
+}
+
+int vlapic_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+    struct vlapic *l = lapic_of(v);
+    unsigned reg = msr - MSR_X2APIC;
+
+    if (msr == MSR_APIC_BASE)
+        return write_base(v, value);
+    if (msr == MSR_TSC_DEADLINE) {
+        vlapic_timer_set_deadline(v, value);
+        return 0;
+    }
+    if (msr < MSR_X2APIC || reg >= ARRAY_SIZE(l->regs) || !vlapic_x2apic(l) ||
+        !x2apic_has_write(reg) || (value & ~x2apic_writable(reg)) != 0)
+        return -1;
+    if (reg == LAPIC_ICR) {
+        l->regs[LAPIC_ICR] = (uint32_t)value & ~ICR_BUSY;
+        l->regs[LAPIC_ICR2] = (uint32_t)(value >> 32);
+        vlapic_send(v, (uint32_t)value, (uint32_t)(value >> 32));
+    } else if (reg == LAPIC_SELF_IPI) {
+        vlapic_send(v, UINT32_C(1) << 18 | (uint32_t)value, 0);
+    } else {
+        (void)write_reg(v, reg, (uint32_t)value);
+    }
+    return 0;
+}

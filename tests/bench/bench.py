@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""Runs the benchmarks and prints a table, or JSON with --json.
+
+usage: bench.py BUILD GUESTS [--json] [--quick]
+Every figure that has a peer is measured beside it in the same run. Numbers are
+medians of RUNS runs, wall-clock seconds unless they say otherwise.
+"""
+import json
+import os
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD, GUESTS = sys.argv[1:3]
+QUICK = "--quick" in sys.argv
+RUNS = 1 if QUICK else 3
+SIM = os.path.join(BUILD, "hostsim", "corbel-sim")
+BENCH_GUEST = os.path.join(BUILD, "tests", "bench", "bench_guest.elf")
+UNICORN = os.path.join(BUILD, "tests", "bench", "bench_unicorn")
+KERNEL = os.path.join(GUESTS, "cloud", "vmlinuz")
+INITRD = os.path.join(GUESTS, "initrd.gz")
+MARK = "corbel: user space reached"
+rows = []
+
+
+def row(name, value, unit, peer=None, goal=None):
+    rows.append({"name": name, "value": value, "unit": unit, "peer": peer, "goal": goal})
+    if "--json" not in sys.argv:
+        print(f"{name:<58} {value:>12.4g} {unit:<10} {peer or '':<36} {goal or ''}", flush=True)
+
+
+def seconds_to_mark(command, mark=MARK):
+    """Wall time from start until the mark appears; the rest of the run is cut."""
+    start = time.monotonic()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL, text=True, errors="replace") as p:
+        for line in p.stdout:
+            if mark in line:
+                took = time.monotonic() - start
+                p.kill()
+                return took
+    raise SystemExit(f"{command[0]} ended before '{mark}'")
+
+
+def run(command):
+    """Wall seconds, output, peak memory in KiB of one whole run."""
+    start = time.monotonic()
+    p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                         stdin=subprocess.DEVNULL, text=True, errors="replace")
+    out = p.stdout.read()
+    _, status, usage = os.wait4(p.pid, 0)
+    p.returncode = os.waitstatus_to_exitcode(status)
+    if p.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit status {p.returncode}\n{out[-2000:]}")
+    return time.monotonic() - start, out, usage.ru_maxrss
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def boot_time():
+    sim = [SIM, "--kernel", KERNEL, "--initrd", INITRD, "--memory", "256", "--vcpus", "1",
+           "--extra", "console=hvc0 corbel.vcpus=1"]
+    qemu = ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "EPYC", "-m", "256",
+            "-nographic", "-monitor", "none", "-no-reboot", "-kernel", KERNEL, "-initrd", INITRD,
+            "-append", "console=ttyS0 corbel.vcpus=1"]
+    pairs = [(seconds_to_mark(sim), seconds_to_mark(qemu)) for _ in range(RUNS)]
+    ours, theirs = median([a for a, _ in pairs]), median([b for _, b in pairs])
+    row("stock kernel, start to user space", ours, "s", f"QEMU TCG {theirs:.2f} s")
+    row("  ratio to QEMU TCG", median([a / b for a, b in pairs]), "", None, "under 0.5")
+
+
+def guest_speed():
+    rounds = 100000 if QUICK else 300000
+    insns = 256 * 13 + 4
+    pairs = []
+    for _ in range(RUNS):
+        base = run([SIM, "--kernel", BENCH_GUEST, "--memory", "16", "--extra", "rounds=1"])[0]
+        full = run([SIM, "--kernel", BENCH_GUEST, "--memory", "16", "--extra",
+                    f"rounds={rounds}"])[0]
+        peer = float(subprocess.run([UNICORN, str(rounds)], capture_output=True, text=True,
+                                    check=True).stdout)
+        pairs.append((rounds * insns / (full - base), peer))
+    row("guest instructions a second", median([a for a, _ in pairs]) / 1e6, "million",
+        f"bare Unicorn {median([b for _, b in pairs]) / 1e6:.0f} million")
+    row("  ratio to bare Unicorn", median([a / b for a, b in pairs]), "", None, "at least 0.9")
+
+
+def hypervisor_memory():
+    out = run([SIM, "--kernel", KERNEL, "--initrd", INITRD, "--memory", "128", "--vcpus", "1",
+               "--extra", "console=hvc0 corbel.vcpus=1"])[1]
+    pages = int(re.search(r"hypervisor memory: (\d+) pages", out).group(1))
+    row("hypervisor memory for a 128 MiB guest, 1 vCPU", pages * 4, "KiB", None, "at most 256")
+
+
+def growth():
+    for count in [1, 4, 16, 64]:
+        with tempfile.TemporaryDirectory() as work:
+            cfgs = []
+            for i in range(count):
+                cfgs.append(os.path.join(work, f"g{i}.cfg"))
+                with open(cfgs[-1], "w", encoding="ascii") as f:
+                    f.write(f'name = "g{i}"\ntype = "pvh"\nkernel = "{BENCH_GUEST}"\n'
+                            'memory = 16\nvcpus = 1\nextra = "seconds=10"\n')
+            took, _, peak = run([SIM, "--pcpus", "4", *cfgs])
+        row(f"{count} idle guests, 10 virtual seconds", took, "s", f"{peak // 1024} MiB peak")
+
+
+def stock_growth():
+    for count in [1, 2, 4] if QUICK else [1, 2, 4, 8]:
+        with tempfile.TemporaryDirectory() as work:
+            cfgs = []
+            for i in range(count):
+                cfgs.append(os.path.join(work, f"s{i}.cfg"))
+                with open(cfgs[-1], "w", encoding="ascii") as f:
+                    f.write(f'name = "s{i}"\ntype = "pvh"\nkernel = "{KERNEL}"\n'
+                            f'ramdisk = "{INITRD}"\nmemory = 128\nvcpus = 1\n'
+                            'extra = "console=hvc0 quiet corbel.vcpus=1"\n')
+            took, _, peak = run([SIM, "--pcpus", "4", *cfgs])
+        row(f"{count} stock guests, boot to power-off", took, "s", f"{peak // 1024} MiB peak")
+
+
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+for bench in (boot_time, guest_speed, hypervisor_memory, growth, stock_growth):
+    bench()
+if "--json" in sys.argv:
+    print(json.dumps(rows, indent=1))
