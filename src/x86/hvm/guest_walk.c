@@ -39,6 +39,8 @@
  * accessed bit. A guest that does nothing else gets a spurious fault. */
 #define UPDATE_TRIES 16u
 
+#define NEEDS_UPDATE 1
+
 enum paging { PAGING_32, PAGING_PAE, PAGING_LONG };
 
 struct walk {
@@ -58,12 +60,12 @@ static uint64_t bits(unsigned hi, unsigned lo)
 }
 
 /* A page-table frame: the domain's own writable RAM, referenced for as long as
- * it is looked at, so that no stale mapping makes us write a reused frame. */
+ * it is written, so that no stale mapping makes us write a reused one. */
 static bool table_get(struct domain *d, gaddr_t a, mfn_t *out)
 {
     struct p2m_entry e;
 
-    if (a.v >> GUEST_PHYS_BITS != 0 || !p2m_get_page(d, gaddr_gfn(a), &e))
+    if (!p2m_get_page(d, gaddr_gfn(a), &e))
         return false;
     if (e.type != P2M_RAM_RW) {
         frame_put(e.mfn);
@@ -177,46 +179,82 @@ static bool entry_update(const struct walk *w, void *slot, uint64_t e, uint64_t 
     return cmpxchg_u64(slot, e, new_e);
 }
 
-/* Reads and checks the entry at slot, setting its A and D bits; the rights in w
- * advance only when it is used. */
-static int entry_use(struct walk *w, void *slot, unsigned level, uint64_t *out)
+/* Judges the entry e. 0: used, and the rights in w have advanced. -1: a fault.
+ * NEEDS_UPDATE: first *out has to be stored. */
+static int entry_judge(struct walk *w, unsigned level, uint64_t e, uint64_t *out)
+{
+    bool leaf = is_leaf(w, level, e);
+    struct walk next = *w;
+
+    if (entry_check(&next, level, e, leaf) != 0) {
+        w->error = next.error;
+        return -1;
+    }
+    *out = e | entry_touch(w, level, leaf);
+    if (*out != e)
+        return NEEDS_UPDATE;
+    *w = next;
+    return 0;
+}
+
+static uint64_t entry_read(const struct walk *w, const void *slot)
+{
+    return w->kind == PAGING_32 ? load_u32(slot) : load_u64(slot);
+}
+
+/* Reads one entry without taking a reference: right when the frame's word says
+ * afterwards that it is the domain's guest memory. */
+static bool table_peek(const struct walk *w, gaddr_t a, uint64_t *e)
+{
+    struct p2m_entry at = p2m_lookup(w->d, gaddr_gfn(a));
+    struct frame f;
+
+    if (at.type != P2M_RAM_RW)
+        return false;
+    *e = entry_read(w, (uint8_t *)mfn_to_ptr(at.mfn) + (a.v & ~PAGE_MASK));
+    f = frame_read(at.mfn);
+    return f.state == FRAME_USED && f.allocated && f.owner == w->d->id && f.type != FRAME_HYP &&
+           f.type != FRAME_SHARED && f.type != FRAME_P2M;
+}
+
+/* Reads the entry at a under a reference to its table, setting A and D. */
+static int entry_set(struct walk *w, gaddr_t a, unsigned level, uint64_t *out)
 {
     unsigned tries;
+    uint64_t *slot;
+    int rc = NEEDS_UPDATE;
+    mfn_t m;
 
-    for (tries = 0; tries < UPDATE_TRIES; tries++) {
-        struct walk next = *w;
-        uint64_t e = w->kind == PAGING_32 ? load_u32(slot) : load_u64(slot);
-        bool leaf = is_leaf(w, level, e);
-        uint64_t touched;
+    if (!table_get(w->d, a, &m))
+        return -2;
+    slot = (uint64_t *)((uint8_t *)mfn_to_ptr(m) + (a.v & ~PAGE_MASK));
+    for (tries = 0; rc == NEEDS_UPDATE && tries < UPDATE_TRIES; tries++) {
+        uint64_t e = entry_read(w, slot);
 
-        if (entry_check(&next, level, e, leaf) != 0) {
-            w->error = next.error;
-            return -1;
-        }
-        touched = e | entry_touch(w, level, leaf);
-        if (touched != e && !entry_update(w, slot, e, touched))
-            continue;
-        *w = next;
-        *out = touched;
-        return 0;
+        rc = entry_judge(w, level, e, out);
+        if (rc == NEEDS_UPDATE && entry_update(w, slot, e, *out))
+            rc = entry_judge(w, level, *out, out);
     }
-    return walk_fault(w, 0);
+    frame_put(m);
+    return rc == NEEDS_UPDATE ? walk_fault(w, 0) : rc;
 }
 
 static int level_step(struct walk *w, gaddr_t table, unsigned level, uint64_t *entry)
 {
     unsigned index_bits = w->kind == PAGING_32 ? 10 : w->kind == PAGING_PAE && level == 2 ? 2 : 9;
     unsigned shift = PAGE_SHIFT + level * (w->kind == PAGING_32 ? 10 : 9);
-    uint64_t index = (w->la >> shift) & ((UINT64_C(1) << index_bits) - 1);
-    uint64_t offset = (table.v & ~PAGE_MASK) + index * (w->kind == PAGING_32 ? 4 : 8);
-    mfn_t m;
-    int rc;
+    uint64_t index = (w->la >> shift) & ((UINT64_C(1) << index_bits) - 1), e;
+    gaddr_t a = gaddr(table.v + index * (w->kind == PAGING_32 ? 4 : 8));
 
-    if (!table_get(w->d, table, &m))
+    if (a.v >> GUEST_PHYS_BITS != 0)
         return -2;
-    rc = entry_use(w, (uint8_t *)mfn_to_ptr(m) + offset, level, entry);
-    frame_put(m);
-    return rc;
+    if (table_peek(w, a, &e)) {
+        int rc = entry_judge(w, level, e, entry);
+
+        if (rc != NEEDS_UPDATE)
+            return rc;
+    }
+    return entry_set(w, a, level, entry);
 }
 
 static void walk_leaf(const struct walk *w, unsigned level, uint64_t e, struct walk_result *out)

@@ -103,11 +103,16 @@ void hvm_vcpu_down(struct vcpu *v)
     domain_shutdown(d, SHUTDOWN_poweroff);
 }
 
+static bool has_state(const struct vcpu *v)
+{
+    return load_u8((const uint8_t *)&v->initialised) != 0;
+}
+
 /* The target may be running elsewhere: it is told, and acts itself. A vCPU
  * without a state has nothing to reset. */
 void hvm_vcpu_init(struct vcpu *v)
 {
-    if (v->arch == NULL || !v->initialised) {
+    if (v->arch == NULL || !has_state(v)) {
         return;
     }
     fetch_or_u32(&v->arch->ipi, IPI_INIT);
@@ -130,7 +135,7 @@ void hvm_vcpu_sipi(struct vcpu *v, uint8_t vector)
         if ((old & IPI_SIPI) != 0) {
             return;
         }
-        if ((old & IPI_INIT) == 0 && (v->initialised || !cmpxchg_u32(&a->started, 0, 1))) {
+        if ((old & IPI_INIT) == 0 && (has_state(v) || !cmpxchg_u32(&a->started, 0, 1))) {
             return;
         }
         if (cmpxchg_u32(&a->ipi, old, old | sipi)) {
@@ -140,7 +145,7 @@ void hvm_vcpu_sipi(struct vcpu *v, uint8_t vector)
             store_u32(&a->started, 0);
         }
     } while (true);
-    v->initialised = true;
+    store_u8((uint8_t *)&v->initialised, true);
     vcpu_wake_flags(v, VPF_DOWN | VPF_BLOCKED);
 }
 
@@ -189,7 +194,7 @@ void hvm_vcpu_service_ipis(struct vcpu *v)
         act_init(v);
         if ((ipi & IPI_SIPI) == 0) {
             hvm_vcpu_down(v);
-            v->initialised = false;
+            store_u8((uint8_t *)&v->initialised, false);
             store_u32(&a->started, 0); /* from here on a SIPI may start it */
             return;
         }
@@ -334,7 +339,7 @@ int arch_vcpu_initialise(struct vcpu *caller, struct vcpu *v, uint64_t gva)
         return -XEN_EFAULT;
     }
     /* A SIPI may be starting it at the same time: one of the two wins. */
-    if (v->initialised || !cmpxchg_u32(&v->arch->started, 0, 1)) {
+    if (has_state(v) || !cmpxchg_u32(&v->arch->started, 0, 1)) {
         return -XEN_EEXIST;
     }
     hvm_vcpu_reset_state(&s);
@@ -357,6 +362,6 @@ int arch_vcpu_initialise(struct vcpu *caller, struct vcpu *v, uint64_t gva)
     }
     hvm_vcpu_load_state(v, &s);
     v->arch->wait_sipi = false;
-    v->initialised = true;
+    store_u8((uint8_t *)&v->initialised, true);
     return 0;
 }

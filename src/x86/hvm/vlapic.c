@@ -123,8 +123,6 @@ void vlapic_set_irq(struct vcpu *v, uint8_t vector, bool level)
     struct vlapic *l = lapic_of(v);
     uint32_t bit = UINT32_C(1) << (vector & 31);
 
-    if (!vlapic_enabled(v))
-        return;
     if (vector < 16) {
         vlapic_error(v, ESR_RECEIVE_ILLEGAL);
         return;

@@ -87,7 +87,8 @@ int vlapic_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value);
 int vlapic_pending(struct vcpu *v);
 /* The vector is being delivered: IRR to ISR. */
 void vlapic_ack(struct vcpu *v, uint8_t vector);
-/* Sets a vector in IRR and kicks the vCPU. Any context. */
+/* Sets a vector in IRR and kicks the vCPU; it waits there while the APIC is
+ * disabled, as an event-channel upcall must. Any context. */
 void vlapic_set_irq(struct vcpu *v, uint8_t vector, bool level);
 
 /* Delivers a message as an MSI or an IOAPIC entry describes it. */

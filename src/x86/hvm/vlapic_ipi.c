@@ -46,7 +46,8 @@ static void deliver_one(struct vcpu *t, uint8_t mode, uint8_t vector, bool level
     switch (mode) {
     case DELIVER_FIXED:
     case DELIVER_LOWEST:
-        vlapic_set_irq(t, vector, level);
+        if (vlapic_enabled(t))
+            vlapic_set_irq(t, vector, level);
         break;
     case DELIVER_NMI:
         hvm_vcpu_nmi(t);
@@ -116,7 +117,7 @@ static void send_shorthand(struct vcpu *v, enum shorthand to, uint8_t mode, uint
     uint32_t i;
 
     if (to == TO_SELF) {
-        if (mode == DELIVER_FIXED)
+        if (mode == DELIVER_FIXED && vlapic_enabled(v))
             vlapic_set_irq(v, vector, false);
         return;
     }
