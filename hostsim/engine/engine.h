@@ -9,7 +9,7 @@
 struct vcpu;
 
 struct engine_stats {
-    uint64_t runs, fills, flushes, code_drops, deliveries, syscalls, plants;
+    uint64_t runs, fills, flushes, code_drops, deliveries, syscalls, plants, planted_calls;
     uint64_t guest_bytes; /* bytes of guest code run */
 };
 

@@ -46,6 +46,7 @@ static void on_planted(uc_engine *uc, uint64_t la, uint32_t size, void *arg)
     uint8_t b[4];
     unsigned rex = 0, i = 0;
 
+    g->stats.planted_calls++;
     if (engine_cpl(g) != 0 || !engine_peek(g, la, b, sizeof(b)))
         return;
     if ((b[0] & 0xf0) == 0x40) {

@@ -2,8 +2,6 @@
  * string I/O: fetch, decode, perform, then move on. */
 #include "x86/hvm/emulate.h"
 
-#define EFER_LMA_BIT (UINT64_C(1) << 10)
-
 static void emu_start(struct emu *e, struct vcpu *v)
 {
     const struct guest_exit *x = &v->arch->exit;
@@ -11,14 +9,14 @@ static void emu_start(struct emu *e, struct vcpu *v)
     e->v = v;
     e->r = &v->arch->regs;
     e->have_state = false;
-    e->mode = (x->efer & EFER_LMA_BIT) != 0 && x->cs_l ? 8 : x->cs_d ? 4 : 2;
+    e->mode = (x->efer & EFER_LMA) != 0 && x->cs_l ? 8 : x->cs_d ? 4 : 2;
     e->walk = (struct walk_mode){
         .cr0 = x->cr0,
         .cr3 = x->cr3,
         .cr4 = x->cr4,
         .efer = x->efer,
         .user = x->cpl == 3,
-        .ac = (v->arch->regs.rflags & EFLAGS_AC) != 0,
+        .ac = (v->arch->regs.rflags & RFLAGS_AC) != 0,
     };
 }
 

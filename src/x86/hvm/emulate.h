@@ -3,6 +3,7 @@
 #define CORBEL_X86_HVM_EMULATE_H
 
 #include "x86/hvm/hvm.h"
+#include "x86/x86.h"
 
 /* How a step of the emulation ended. */
 enum emu_result {
@@ -89,12 +90,8 @@ int emu_operate(struct emu *e);
 #define EFLAGS_SF UINT64_C(0x080)
 #define EFLAGS_DF UINT64_C(0x400)
 #define EFLAGS_OF UINT64_C(0x800)
-#define EFLAGS_VM UINT64_C(0x20000)
-#define EFLAGS_AC UINT64_C(0x40000)
 #define EFLAGS_ARITH (EFLAGS_CF | EFLAGS_PF | EFLAGS_AF | EFLAGS_ZF | EFLAGS_SF | EFLAGS_OF)
 
-#define VECTOR_UD 6u
 #define VECTOR_SS 12u
-#define VECTOR_GP 13u
 
 #endif

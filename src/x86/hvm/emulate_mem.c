@@ -6,7 +6,6 @@
 #include "core/guest_mem/guest_mem.h"
 #include "core/p2m/p2m.h"
 
-#define CR0_PE UINT64_C(1)
 #define INSN_BYTES 15u
 
 /* Access rights, SDM 24.4.1 table 24-2. */
@@ -34,7 +33,7 @@ static bool seg_rights_ok(const struct emu *e, const struct guest_seg *s, enum w
 {
     if (s->unusable)
         return false;
-    if ((e->walk.cr0 & CR0_PE) == 0 || (e->r->rflags & EFLAGS_VM) != 0 || access == WALK_FETCH)
+    if ((e->walk.cr0 & CR0_PE) == 0 || (e->r->rflags & RFLAGS_VM) != 0 || access == WALK_FETCH)
         return true;
     if ((s->attr & SEG_TYPE_CODE) != 0)
         return access == WALK_READ && (s->attr & SEG_TYPE_WRITE) != 0;

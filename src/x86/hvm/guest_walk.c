@@ -7,15 +7,12 @@
 #include "core/mem/frame.h"
 #include "core/p2m/p2m.h"
 #include "port/mem.h"
+#include "x86/x86.h"
 
-#define CR0_PG (UINT64_C(1) << 31)
 #define CR0_WP (UINT64_C(1) << 16)
 #define CR4_PSE (UINT64_C(1) << 4)
-#define CR4_PAE (UINT64_C(1) << 5)
 #define CR4_SMEP (UINT64_C(1) << 20)
 #define CR4_SMAP (UINT64_C(1) << 21)
-#define EFER_LMA (UINT64_C(1) << 10)
-#define EFER_NXE (UINT64_C(1) << 11)
 
 #define PTE_P UINT64_C(0x01)
 #define PTE_W UINT64_C(0x02)

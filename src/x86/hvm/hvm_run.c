@@ -148,6 +148,7 @@ static void mark_single_step(struct vcpu *v)
 
     port_guest_save(v, &s);
     s.dr6 |= 0x4000;
+    s.regs = v->arch->regs;
     port_guest_load(v, &s);
 }
 

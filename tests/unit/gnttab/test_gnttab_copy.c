@@ -266,6 +266,14 @@ static void mapper(void *arg)
     }
 }
 
+static uint32_t seed;
+
+static bool switch_often(void)
+{
+    seed = seed * 1664525 + 1013904223;
+    return seed >> 24 < 64;
+}
+
 static void changer(void *arg)
 {
     for (unsigned i = 0; i < 400; i++) {
@@ -281,11 +289,13 @@ static void changer(void *arg)
 START_TEST(races)
 {
     setup(3);
-    this_cpu()->current = NULL;
+    seed = (uint32_t)_i;
+    world_acquire_hook = switch_often;
     world_set_body(0, changer, NULL);
     world_set_body(1, mapper, bv);
     world_set_body(2, mapper, b->vcpu[1]);
     ck_assert_int_eq(world_run(), WORLD_STOPPED);
+    world_acquire_hook = NULL;
     ck_assert_uint_eq(a->gnttab.pinned, 0);
     ck_assert_uint_eq(gt_marks(a, 9), 0);
     fixture_stop();
@@ -303,7 +313,7 @@ int main(void)
     tcase_add_test(t, sub_pages);
     tcase_add_test(t, chains);
     tcase_add_loop_test(t, random_tables, 0, 3);
-    tcase_add_test(t, races);
+    tcase_add_loop_test(t, races, 0, 4);
     suite_add_tcase(s, t);
     return fixture_run(s);
 }

@@ -107,9 +107,14 @@ END_TEST
 
 START_TEST(test_priorities)
 {
-    vlapic_set_irq(v, 0x31, false); /* disabled by software: lost */
-    enable(v);
+    /* Disabled by software: messages are lost, the hypervisor's own vectors wait. */
+    vlapic_deliver(d, 0, false, DELIVER_FIXED, 0x32, false);
+    vlapic_set_irq(v, 0x33, false);
     ck_assert_int_eq(vlapic_pending(v), -1);
+    enable(v);
+    ck_assert_int_eq(vlapic_pending(v), 0x33);
+    vlapic_ack(v, 0x33);
+    wr(v, 0xb0, 0);
     vlapic_set_irq(v, 0x31, false);
     vlapic_set_irq(v, 0x35, false);
     vlapic_set_irq(v, 0x80, false);
