@@ -49,7 +49,9 @@ missing_packages() {
     wanted=$(wanted_packages)
     while read -r package; do
         version=$(installed_version "$package")
-        if [[ -z $version ]] || { [[ $package == libunicorn-dev ]] && ! unicorn_ok "$version"; }; then
+        if [[ -z $version ]]; then
+            echo "$package"
+        elif [[ $package == libunicorn-dev ]] && ! unicorn_ok "$version"; then
             echo "$package"
         fi
     done <<<"$wanted"
@@ -68,7 +70,8 @@ own_key() {
     if [[ $file == *.sources ]]; then
         # The entry's number counts stanzas or names a line, as versions of apt
         # differ: a file's first key serves for all of its stanzas.
-        key=$(sed -n 's/^[Ss]igned-[Bb]y:[[:space:]]*\(\/[^[:space:]]*\).*/\1/p' "$file" | head -n 1)
+        key=$(sed -n 's/^[Ss]igned-[Bb]y:[[:space:]]*\(\/[^[:space:]]*\).*/\1/p' "$file" |
+            head -n 1)
     elif [[ -f $file ]]; then
         key=$(sed -n "${line}s/.*signed-by=\([^] ]*\).*/\1/p" "$file")
     fi

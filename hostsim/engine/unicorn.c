@@ -252,7 +252,9 @@ static bool run_once(struct port_guest *g)
     }
     g->budget = (int64_t)min_u64(deadline - now, BUDGET_MAX) * BYTES_PER_NS;
     g->budget_given = g->budget;
-    g->poll = g->want_window;
+    g->held_back = 0;
+    if (g->want_window)
+        engine_poll(g);
     g->cause = STOP_NONE;
     g->stats.runs++;
     g->running = true;

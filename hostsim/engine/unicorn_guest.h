@@ -19,6 +19,11 @@
 /* Guest bytes a nanosecond of virtual time pays for: about four a instruction. */
 #define BYTES_PER_NS 4
 
+/* Virtual time that an exit answered inside its hook costs, and a TSC read:
+ * loops that wait by port or by TSC then turn about as often as on a machine. */
+#define INLINE_EXIT_NS 1000
+#define TSC_READ_NS 100
+
 /* Why the engine left uc_emu_start(); set by hooks, read by the run loop. */
 enum stop_cause {
     STOP_NONE,      /* HLT, PAUSE or an error of Unicorn */
@@ -39,6 +44,9 @@ struct planted {
 };
 
 struct port_guest {
+    int64_t budget;    /* bytes of guest code left in this slice; the block hook's only word */
+    int64_t held_back; /* part of it set aside so that the next block is looked at closely */
+    int64_t budget_given;
     struct vcpu *v;
     uc_engine *uc;
     uc_context *ctx;
@@ -46,11 +54,6 @@ struct port_guest {
     uint64_t rip;                    /* where to resume */
     uint64_t cr2;
 
-    /* Block hook's hot words. */
-    int64_t budget; /* bytes of guest code left in this slice */
-    bool poll;      /* look closely at the next block */
-
-    int64_t budget_given;
     bool running;
     enum stop_cause cause;
     uint32_t stop_vector;
@@ -137,6 +140,8 @@ void engine_syscall(struct port_guest *g);
 int engine_add_hooks(struct port_guest *g);
 /* Charges the time of the code run since the slice began or since last asked. */
 void engine_account(struct port_guest *g);
+/* Makes the block hook look closely at the next block. */
+void engine_poll(struct port_guest *g);
 /* Does an interrupt shadow cover the instruction at rip? */
 bool engine_in_shadow(struct port_guest *g);
 

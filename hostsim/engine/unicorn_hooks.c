@@ -11,13 +11,21 @@
 
 void engine_account(struct port_guest *g)
 {
-    int64_t used = g->budget_given - g->budget;
+    int64_t used = g->budget_given - (g->budget + g->held_back);
 
     if (used <= 0)
         return;
     g->stats.guest_bytes += (uint64_t)used;
     world_advance((uint64_t)used / BYTES_PER_NS);
-    g->budget_given = g->budget + used % BYTES_PER_NS;
+    g->budget_given = g->budget + g->held_back + used % BYTES_PER_NS;
+}
+
+void engine_poll(struct port_guest *g)
+{
+    if (!g->held_back) {
+        g->held_back = g->budget;
+        g->budget = 0;
+    }
 }
 
 /* True iff the instruction before la was STI or MOV SS / POP SS, whose shadow
@@ -48,8 +56,10 @@ static void on_block(uc_engine *uc, uint64_t la, uint32_t size, void *arg)
     struct port_guest *g = arg;
 
     g->budget -= size;
-    if (g->budget > 0 && !g->poll)
+    if (g->budget > 0)
         return;
+    g->budget += g->held_back;
+    g->held_back = 0;
     if (g->cause != STOP_NONE || (la & PAGE_MASK) == ENGINE_TRAP_VA)
         return;
     if (g->want_window && (engine_reg(g, UC_X86_REG_RFLAGS) & RFLAGS_IF) && !in_shadow(g, la)) {
@@ -61,8 +71,8 @@ static void on_block(uc_engine *uc, uint64_t la, uint32_t size, void *arg)
     }
     if (g->cause == STOP_BLOCK)
         g->budget += size; /* the block has not run */
-    else if (!g->want_window)
-        g->poll = false;
+    else if (g->want_window)
+        engine_poll(g);
 }
 
 /* An exit that is answered inside its hook: CPUID and port I/O. */
@@ -71,6 +81,7 @@ static void handle_inline(struct port_guest *g, enum exit_reason reason)
     struct vcpu *v = g->v;
 
     engine_account(g);
+    world_advance(INLINE_EXIT_NS);
     engine_read_regs(g, &v->arch->regs);
     memset(&v->arch->exit, 0, sizeof(v->arch->exit));
     v->arch->exit.reason = (uint8_t)reason;
@@ -79,7 +90,7 @@ static void handle_inline(struct port_guest *g, enum exit_reason reason)
     engine_read_modes(g, &v->arch->exit);
     v->arch->exit.insn_len = 2;
     hvm_handle_exit(v);
-    g->poll = true;
+    engine_poll(g);
 }
 
 static int on_cpuid(uc_engine *uc, void *arg)

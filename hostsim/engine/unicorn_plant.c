@@ -32,6 +32,7 @@ static void answer_tsc(struct port_guest *g, uint64_t next_rip, bool with_aux)
     uint64_t tsc;
 
     engine_account(g);
+    world_advance(TSC_READ_NS);
     tsc = port_tsc_read();
     engine_set_reg(g, UC_X86_REG_RAX, (uint32_t)tsc);
     engine_set_reg(g, UC_X86_REG_RDX, tsc >> 32);
@@ -127,8 +128,8 @@ void engine_scan_page(struct port_guest *g, uint64_t la_page, const uint8_t *pag
         if (page[i] != 0x0f || !wanted(page + i, PAGE_SIZE - i))
             continue;
         plant(g, la_page + i);
-        if (i > 0 && (page[i - 1] & 0xf0) == 0x40)
-            plant(g, la_page + i - 1);
+        if (i > 0 && page[i + 1] == 0x20 && (page[i - 1] & 0xf0) == 0x40)
+            plant(g, la_page + i - 1); /* with a REX prefix */
     }
 }
 

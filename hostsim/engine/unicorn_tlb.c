@@ -49,6 +49,15 @@ void engine_drop_code(uint64_t frame)
     }
 }
 
+static bool has_code(uint64_t frame)
+{
+    for (const struct port_guest *g = engine_list; g; g = g->next) {
+        if (g->uc && g->code_pages[frame])
+            return true;
+    }
+    return false;
+}
+
 /* Before code of frame is translated: no engine may keep writing it unseen. */
 static void forbid_writes(uint64_t frame)
 {
@@ -128,6 +137,10 @@ static bool second_stage(struct port_guest *g, uint64_t la, const struct walk_re
         break;
     case WALK_READ:
         entry->perms = PERM_READ;
+        if (w->dirty && w->writable && type_writable(e.type) && !has_code(frame)) {
+            g->writable_epoch[frame] = g->epoch; /* saves the miss of the first write */
+            entry->perms |= PERM_WRITE;
+        }
         break;
     }
     return true;

@@ -16,7 +16,7 @@
 _Static_assert(sizeof(struct evtchn) * EVTCHN_PER_BUCKET <= PAGE_SIZE, "bucket fits a page");
 _Static_assert(sizeof(struct evtchn *) * EVTCHN_BUCKETS_PER_GROUP <= PAGE_SIZE,
                "group fits a page");
-_Static_assert(PORTS_PER_GROUP * EVTCHN_GROUPS == EVTCHN_FIFO_NR_CHANNELS,
+_Static_assert(PORTS_PER_GROUP *EVTCHN_GROUPS == EVTCHN_FIFO_NR_CHANNELS,
                "table covers the FIFO ABI");
 
 static struct evtchn **bucket_of(const struct domain *d, uint32_t port)
@@ -40,8 +40,8 @@ struct evtchn *evtchn_lookup(const struct domain *d, uint32_t port)
 /* First port that the domain's limit or its ABI forbids. */
 static uint32_t port_limit(const struct domain *d)
 {
-    uint32_t abi = d->evtchn.fifo != NULL ? EVTCHN_FIFO_NR_CHANNELS
-                                          : (uint32_t)EVTCHN_2L_NR_CHANNELS;
+    uint32_t abi =
+        d->evtchn.fifo != NULL ? EVTCHN_FIFO_NR_CHANNELS : (uint32_t)EVTCHN_2L_NR_CHANNELS;
 
     return (uint32_t)min_u64(abi, (uint64_t)d->evtchn.max_port + 1);
 }
@@ -196,8 +196,8 @@ static bool close_interdomain(struct domain *d, uint32_t port, domid_t peer)
     if (chn != NULL && chn->state == EVTCHN_INTERDOMAIN && chn->remote_domid == peer) {
         rchn = evtchn_lookup(rd, chn->remote_port);
         /* INV-EVT-1 */
-        check(rchn != NULL && rchn->state == EVTCHN_INTERDOMAIN &&
-              rchn->remote_domid == d->id && rchn->remote_port == port);
+        check(rchn != NULL && rchn->state == EVTCHN_INTERDOMAIN && rchn->remote_domid == d->id &&
+              rchn->remote_port == port);
         rchn->state = EVTCHN_UNBOUND;
         rchn->remote_port = 0;
         evtchn_drop(d, port, chn);

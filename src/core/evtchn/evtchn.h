@@ -53,9 +53,9 @@ struct evtchn_table {
     struct evtchn **group[EVTCHN_GROUPS]; /* group -> bucket -> port */
     uint32_t valid_ports;                 /* ports with storage */
     uint32_t max_port;                    /* limit, inclusive */
-    uint32_t active;    /* ports neither free nor reserved */
-    uint32_t free_hint; /* no port below it can be allocated */
-    struct evtchn_fifo *fifo; /* NULL: two-level ABI */
+    uint32_t active;                      /* ports neither free nor reserved */
+    uint32_t free_hint;                   /* no port below it can be allocated */
+    struct evtchn_fifo *fifo;             /* NULL: two-level ABI */
 
     uint32_t reset_cursor;    /* EVTCHNOP_reset: next port to close, 0: none runs */
     uint32_t teardown_cursor; /* evtchn_teardown(): next port to close */

@@ -58,8 +58,7 @@ static int bind_pair(struct domain *d, struct domain *rd, uint32_t remote_port, 
     return 0;
 }
 
-int evtchn_bind_interdomain(struct domain *d, domid_t remote, uint32_t remote_port,
-                            uint32_t *port)
+int evtchn_bind_interdomain(struct domain *d, domid_t remote, uint32_t remote_port, uint32_t *port)
 {
     struct domain *rd = domain_get(remote == DOMID_SELF ? d->id : remote);
     int rc;

@@ -224,8 +224,7 @@ static int set_control(struct domain *d, struct vcpu *v, void *page, uint32_t of
     return 0;
 }
 
-int evtchn_fifo_init_control(struct domain *d, uint32_t vcpu, uint64_t control_gfn,
-                             uint32_t offset)
+int evtchn_fifo_init_control(struct domain *d, uint32_t vcpu, uint64_t control_gfn, uint32_t offset)
 {
     struct vcpu *v = domain_vcpu(d, vcpu);
     void *page;

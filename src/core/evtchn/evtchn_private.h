@@ -54,8 +54,7 @@ static inline struct vcpu *evtchn_vcpu(const struct domain *d, const struct evtc
 }
 
 /* evtchn_bind.c: each takes its locks. Errors as Xen's operation of that name. */
-int evtchn_bind_interdomain(struct domain *d, domid_t remote, uint32_t remote_port,
-                            uint32_t *port);
+int evtchn_bind_interdomain(struct domain *d, domid_t remote, uint32_t remote_port, uint32_t *port);
 int evtchn_bind_virq(struct domain *d, uint32_t virq, uint32_t vcpu, uint32_t *port);
 int evtchn_bind_ipi(struct domain *d, uint32_t vcpu, uint32_t *port);
 int evtchn_bind_vcpu(struct domain *d, uint32_t port, uint32_t vcpu);

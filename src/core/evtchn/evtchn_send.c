@@ -183,8 +183,8 @@ bool evtchn_port_pending(struct domain *d, uint32_t port)
     lock_acquire(&d->evtchn.lock);
     chn = evtchn_lookup(d, port);
     if (chn != NULL) {
-        pending = d->evtchn.fifo != NULL ? evtchn_fifo_pending(d, port, chn)
-                                         : evtchn_2l_pending(d, port);
+        pending =
+            d->evtchn.fifo != NULL ? evtchn_fifo_pending(d, port, chn) : evtchn_2l_pending(d, port);
     }
     lock_release(&d->evtchn.lock);
     return pending;

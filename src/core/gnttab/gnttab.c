@@ -113,8 +113,7 @@ static int find_frame(struct domain *d, bool status, uint64_t idx, void **page, 
     }
     if (idx >= (status ? t->nr_status_frames : t->nr_frames)) {
         /* A status frame is there from the first shared frame that it serves. */
-        rc = gnttab_grow(d, (uint32_t)(status ? idx * (STATUS_PER_FRAME / V2_PER_FRAME) : idx) +
-                                1);
+        rc = gnttab_grow(d, (uint32_t)(status ? idx * (STATUS_PER_FRAME / V2_PER_FRAME) : idx) + 1);
     }
     if (rc != 0) {
         return rc;
@@ -134,8 +133,8 @@ int gnttab_map_frame(struct domain *d, uint64_t idx, gfn_t g, mfn_t *out)
 
     lock_acquire(&t->lock);
     status = t->version == 2 && (idx & XENMAPIDX_grant_table_status) != 0;
-    rc = find_frame(d, status, status ? idx & ~(uint64_t)XENMAPIDX_grant_table_status : idx,
-                    &page, &where);
+    rc = find_frame(d, status, status ? idx & ~(uint64_t)XENMAPIDX_grant_table_status : idx, &page,
+                    &where);
     if (rc == 0) {
         *out = ptr_to_mfn(page);
         old = *where;

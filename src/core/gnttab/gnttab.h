@@ -30,7 +30,7 @@ struct gnttab {
     uint32_t nr_frames, max_frames;
     uint32_t nr_status_frames; /* 0 in version 1 */
     uint32_t max_maptrack_frames;
-    void **shared; /* page of GNTTAB_MAX_FRAMES pointers */
+    void **shared;     /* page of GNTTAB_MAX_FRAMES pointers */
     gfn_t *shared_gfn; /* page: where the guest maps each, or invalid */
 
     /* As granter. */

@@ -125,8 +125,7 @@ static int side_open(struct domain *caller, struct side *s, const struct gnttab_
     return gref ? side_grant(caller, s, p->u.ref) : side_frame(s, p->u.gmfn);
 }
 
-static int copy_bytes(const struct gnttab_copy *op, const struct side *src,
-                      const struct side *dst)
+static int copy_bytes(const struct gnttab_copy *op, const struct side *src, const struct side *dst)
 {
     uint32_t from = op->source.offset, to = op->dest.offset, n = op->len;
 
@@ -136,8 +135,7 @@ static int copy_bytes(const struct gnttab_copy *op, const struct side *src,
     if (from < src->start || from + n > src->end || to < dst->start || to + n > dst->end) {
         return GNTST_general_error;
     }
-    memmove((uint8_t *)mfn_to_ptr(dst->mfn) + to, (const uint8_t *)mfn_to_ptr(src->mfn) + from,
-            n);
+    memmove((uint8_t *)mfn_to_ptr(dst->mfn) + to, (const uint8_t *)mfn_to_ptr(src->mfn) + from, n);
     port_code_changed(dst->mfn, 1);
     return GNTST_okay;
 }

@@ -109,8 +109,7 @@ static bool place(struct domain *d, gfn_t g, mfn_t m, domid_t owner, bool readon
     if (!frame_get(m, owner)) {
         return false;
     }
-    if (p2m_exchange(d, g, m, readonly ? P2M_GRANT_RO : P2M_GRANT_RW, P2M_SET_OWN_RAM, &old) !=
-        0) {
+    if (p2m_exchange(d, g, m, readonly ? P2M_GRANT_RO : P2M_GRANT_RW, P2M_SET_OWN_RAM, &old) != 0) {
         frame_put(m);
         return false;
     }
@@ -127,8 +126,10 @@ static int map_pinned(struct domain *d, struct domain *rd, const struct gnttab_m
     struct gnttab_pin pin;
     int rc;
 
-    *m = (struct gnttab_maptrack){.granter = rd, .gfn = gaddr_gfn(gaddr(op->host_addr)),
-                                  .ref = op->ref, .readonly = (op->flags & GNTMAP_readonly) != 0};
+    *m = (struct gnttab_maptrack){.granter = rd,
+                                  .gfn = gaddr_gfn(gaddr(op->host_addr)),
+                                  .ref = op->ref,
+                                  .readonly = (op->flags & GNTMAP_readonly) != 0};
     rc = gnttab_pin(rd, op->ref, d->id, m->readonly, PIN_MAP, &pin);
     if (rc != GNTST_okay) {
         return rc;

@@ -11,8 +11,7 @@
 #include "core/vcpu/vcpu.h"
 
 /* Writes the status field of the structure of type type at gva. */
-#define PUT_STATUS(v, gva, type, value) \
-    put_status((v), (gva) + offsetof(type, status), (value))
+#define PUT_STATUS(v, gva, type, value) put_status((v), (gva) + offsetof(type, status), (value))
 
 static int64_t put_status(struct vcpu *v, uint64_t gva, int value)
 {
@@ -192,8 +191,7 @@ static struct domain *table_of(struct vcpu *v, domid_t id, enum policy_op what, 
 }
 
 /* Tells where d's guest sees frames 0 .. n - 1 of its table. */
-static int16_t list_frames(struct vcpu *v, struct domain *d, bool status, uint32_t n,
-                           uint64_t list)
+static int16_t list_frames(struct vcpu *v, struct domain *d, bool status, uint32_t n, uint64_t list)
 {
     struct gnttab *t = &d->gnttab;
     int16_t rc = GNTST_okay;

@@ -206,8 +206,7 @@ static int pin_fresh(struct domain *rd, grant_ref_t ref, struct gnttab_active *a
     return rc;
 }
 
-static int pin_locked(struct domain *rd, grant_ref_t ref, struct wanted *w,
-                      struct gnttab_pin *out)
+static int pin_locked(struct domain *rd, grant_ref_t ref, struct wanted *w, struct gnttab_pin *out)
 {
     struct gnttab *t = &rd->gnttab;
     struct gnttab_active *a;
@@ -236,14 +235,17 @@ static int pin_locked(struct domain *rd, grant_ref_t ref, struct wanted *w,
     } else {
         a->writers++;
     }
-    *out = (struct gnttab_pin){.mfn = a->mfn, .start = a->start, .length = a->length,
-                               .transitive = a->transitive, .trans_domid = a->trans_domid,
+    *out = (struct gnttab_pin){.mfn = a->mfn,
+                               .start = a->start,
+                               .length = a->length,
+                               .transitive = a->transitive,
+                               .trans_domid = a->trans_domid,
                                .trans_ref = a->trans_ref};
     return GNTST_okay;
 }
 
-int gnttab_pin(struct domain *rd, grant_ref_t ref, domid_t grantee, bool readonly,
-               enum pin_use use, struct gnttab_pin *out)
+int gnttab_pin(struct domain *rd, grant_ref_t ref, domid_t grantee, bool readonly, enum pin_use use,
+               struct gnttab_pin *out)
 {
     struct wanted w = {.grantee = grantee, .readonly = readonly, .use = use};
     int rc;

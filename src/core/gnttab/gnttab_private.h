@@ -14,16 +14,16 @@
 /* What the hypervisor knows of one grant while it is in use. Once pinned, this
  * is what counts, whatever the guest makes of the shared entry. */
 struct gnttab_active {
-    mfn_t mfn;               /* the frame; invalid for a transitive grant */
-    uint32_t readers;        /* mappings and copies in progress, read-only */
-    uint32_t writers;        /* the same, read-write */
-    domid_t domid;           /* grantee */
-    uint16_t start, length;  /* bytes of the frame that are granted */
-    domid_t trans_domid;     /* transitive: whose grant */
-    grant_ref_t trans_ref;   /* transitive: which */
-    bool part;               /* sub-page or transitive: for copies only */
+    mfn_t mfn;              /* the frame; invalid for a transitive grant */
+    uint32_t readers;       /* mappings and copies in progress, read-only */
+    uint32_t writers;       /* the same, read-write */
+    domid_t domid;          /* grantee */
+    uint16_t start, length; /* bytes of the frame that are granted */
+    domid_t trans_domid;    /* transitive: whose grant */
+    grant_ref_t trans_ref;  /* transitive: which */
+    bool part;              /* sub-page or transitive: for copies only */
     bool transitive;
-    bool frame_readonly;     /* the granter itself may only read the frame */
+    bool frame_readonly; /* the granter itself may only read the frame */
 };
 #define ACTIVE_PER_BLOCK V1_PER_FRAME
 #define ACTIVE_PINS_MAX 0xffffu
@@ -39,8 +39,8 @@ struct gnttab_maptrack {
     struct domain *granter; /* referenced, unless free */
     gfn_t gfn;              /* where it is mapped */
     mfn_t mfn;
-    grant_ref_t ref;        /* free: next free handle */
-    uint8_t state;          /* enum maptrack_state */
+    grant_ref_t ref; /* free: next free handle */
+    uint8_t state;   /* enum maptrack_state */
     bool readonly;
 };
 #define MAPTRACK_PER_BLOCK 256u
@@ -80,8 +80,8 @@ int gnttab_set_version(struct domain *d, uint32_t version);
 /* gnttab_pin.c; they take the lock of granter rd. */
 
 /* Pins grant ref of rd for use by domain grantee. GNTST_*. */
-int gnttab_pin(struct domain *rd, grant_ref_t ref, domid_t grantee, bool readonly,
-               enum pin_use use, struct gnttab_pin *out);
+int gnttab_pin(struct domain *rd, grant_ref_t ref, domid_t grantee, bool readonly, enum pin_use use,
+               struct gnttab_pin *out);
 void gnttab_unpin(struct domain *rd, grant_ref_t ref, bool readonly);
 /* Lock held: clears GTF_reading and GTF_writing bits that the guest sees. */
 void gnttab_clear_marks(struct gnttab *t, grant_ref_t ref, uint32_t marks);
@@ -91,8 +91,7 @@ void gnttab_status_write(struct gnttab *t, grant_ref_t ref, uint32_t status);
 /* gnttab_map.c: operations of v's domain; they take the locks. */
 void gnttab_map(struct domain *d, struct gnttab_map_grant_ref *op);
 /* GNTST_*; host_addr 0 leaves the mapping alone. */
-int gnttab_unmap(struct domain *d, grant_handle_t handle, uint64_t host_addr,
-                 uint64_t new_addr);
+int gnttab_unmap(struct domain *d, grant_handle_t handle, uint64_t host_addr, uint64_t new_addr);
 /* Does d map frame m by a grant? */
 bool gnttab_maps(struct domain *d, mfn_t m);
 struct gnttab_maptrack *gnttab_maptrack_of(const struct gnttab *t, grant_handle_t handle);

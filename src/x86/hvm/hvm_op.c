@@ -95,10 +95,11 @@ static int set_callback(struct domain *d, uint64_t via)
     return 0;
 }
 
-/* Events that wait already are told by the new way. */
+/* Events that wait already are told by the new way, to a vCPU that is down too: it
+ * finds the vector in its local APIC when it comes up. */
 static void repeat_upcall(struct vcpu *v)
 {
-    if (v != NULL && v->info != NULL && (load_u32(&v->pause_flags) & VPF_DOWN) == 0 &&
+    if (v != NULL && v->info != NULL &&
         load_u8(&v->info->evtchn_upcall_pending) != 0) {
         arch_vcpu_upcall(v);
     }

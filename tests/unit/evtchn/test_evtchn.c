@@ -291,23 +291,26 @@ START_TEST(faults)
     setup();
     for (unsigned cmd = 0; cmd <= EVTCHNOP_set_priority; cmd++) {
         ck_assert_int_eq(fixture_hypercall(av, __HYPERVISOR_event_channel_op, cmd,
-                                           UINT64_C(0x7ffff0000), 0, 0, 0), -XEN_EFAULT);
-        ck_assert_int_eq(fixture_hypercall(av, __HYPERVISOR_event_channel_op, cmd, UINT64_MAX,
-                                           0, 0, 0), -XEN_EFAULT);
+                                           UINT64_C(0x7ffff0000), 0, 0, 0),
+                         -XEN_EFAULT);
+        ck_assert_int_eq(
+            fixture_hypercall(av, __HYPERVISOR_event_channel_op, cmd, UINT64_MAX, 0, 0, 0),
+            -XEN_EFAULT);
     }
     /* Arguments that can be read but not written: the port does not stay. */
     fixture_populate(a, 0x100, 1);
     memcpy(fixture_guest(a, 0x100000), &ipi, sizeof(ipi));
     ck_assert_int_eq(p2m_unmap(a, gfn(0x100), &e, false), 0);
     ck_assert_int_eq(p2m_map(a, gfn(0x100), e.mfn, P2M_4K, P2M_RAM_RO), 0);
-    ck_assert_int_eq(fixture_hypercall(av, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi,
-                                       0x100000, 0, 0, 0), -XEN_EFAULT);
+    ck_assert_int_eq(
+        fixture_hypercall(av, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi, 0x100000, 0, 0, 0),
+        -XEN_EFAULT);
     ck_assert_uint_eq(a->evtchn.active, 0);
     ck_assert_int_eq(ev_alloc(bv, DOMID_SELF, a->id, &pa), 0);
     *(evtchn_bind_interdomain_t *)fixture_guest(a, 0x100000) =
         (evtchn_bind_interdomain_t){.remote_dom = b->id, .remote_port = pa};
-    ck_assert_int_eq(fixture_hypercall(av, __HYPERVISOR_event_channel_op,
-                                       EVTCHNOP_bind_interdomain, 0x100000, 0, 0, 0),
+    ck_assert_int_eq(fixture_hypercall(av, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain,
+                                       0x100000, 0, 0, 0),
                      -XEN_EFAULT);
     ck_assert_uint_eq(ev_state(bv, pa), EVTCHNSTAT_unbound);
     ck_assert_int_eq(ev_bind(av, b->id, pa, &port), 0);

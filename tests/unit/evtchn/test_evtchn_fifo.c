@@ -198,8 +198,17 @@ END_TEST
 START_TEST(hostile_words)
 {
     static const uint32_t values[] = {
-        0, LINKED, LINKED | BUSY, LINKED | MASKED | 0x1ffff, BUSY, PENDING | BUSY | 0x1ffff,
-        ~0u, 0x0fffffff, LINKED | 5, PENDING | LINKED | 3, MASKED | BUSY,
+        0,
+        LINKED,
+        LINKED | BUSY,
+        LINKED | MASKED | 0x1ffff,
+        BUSY,
+        PENDING | BUSY | 0x1ffff,
+        ~0u,
+        0x0fffffff,
+        LINKED | 5,
+        PENDING | LINKED | 3,
+        MASKED | BUSY,
     };
     uint32_t p[6], x = 99, got[16];
 
@@ -218,6 +227,15 @@ START_TEST(hostile_words)
         (void)ev_priority(av, p[(x >> 10) % 6], (x >> 5) % 16);
     }
     fixture_audit();
+    /* Garbage in the link of a queue's last word is replaced, not mixed in. */
+    for (unsigned i = 0; i < 6; i++) {
+        *word(p[i]) = 0;
+        ck_assert_int_eq(ev_priority(av, p[i], 9), 0);
+    }
+    ck_assert_int_eq(ev_send(av, p[0]), 0);
+    *word(p[0]) = PENDING | LINKED | BUSY | 0x1ffff;
+    ck_assert_int_eq(ev_send(av, p[4]), 0); /* the same vCPU */
+    ck_assert_uint_eq(*word(p[0]), PENDING | LINKED | p[4]);
     /* It still works once the guest behaves. */
     for (unsigned i = 0; i < 6; i++) {
         *word(p[i]) = 0;

@@ -1,7 +1,7 @@
 /* Event channels used by several CPUs at once: every acquire of a lock may be
  * where another CPU goes on. */
 #include "base/atomic.h"
-#include "core/guest_mem/guest_mem.h"
+#include "core/evtchn/evtchn_private.h"
 #include "tests/unit/evtchn/evtchn_calls.h"
 
 #define SCRATCH UINT64_C(0x10000) /* a page per CPU */
@@ -132,6 +132,62 @@ START_TEST(all_at_once)
     world_set_body(3, killer, NULL);
     ck_assert_int_eq(world_run(), WORLD_STOPPED);
     world_acquire_hook = NULL;
+    /* Nobody has sent to a port after it was closed. */
+    for (uint32_t port = 1; port < 128; port++) {
+        for (unsigned i = 0; i < 2; i++) {
+            evtchn_status_t s;
+
+            ck_assert_int_eq(ev_status(d[i]->vcpu[0], DOMID_SELF, port, &s), 0);
+            ck_assert(s.status != EVTCHNSTAT_closed || !evtchn_port_pending(d[i], port));
+        }
+    }
+    fixture_stop();
+}
+END_TEST
+
+/* At the countdown-th acquire of a send, the peer closes its port. */
+static int countdown;
+static uint32_t victim;
+
+static bool close_victim(void)
+{
+    if (countdown > 0 && --countdown == 0) {
+        ck_assert_uint_eq(this_cpu()->lock_depth, 0);
+        ck_assert_int_eq(evtchn_close(d[1], victim), 0);
+    }
+    return false;
+}
+
+static void send_and_close(void *arg)
+{
+    for (int i = 1; i < 10; i++) {
+        uint32_t pa, pb;
+
+        ck_assert_int_eq(evtchn_alloc_unbound(d[1], d[0]->id, &victim), 0);
+        ck_assert_int_eq(evtchn_bind_interdomain(d[0], d[1]->id, victim, &pa), 0);
+        d[1]->shared_info->evtchn_pending[0] = 0;
+        countdown = i;
+        ck_assert_int_eq(evtchn_send(d[0], pa), 0);
+        if (countdown == 0) {
+            ck_assert_uint_eq(d[1]->shared_info->evtchn_pending[0] >> victim & 1, 0);
+            ck_assert_int_eq(evtchn_alloc_unbound(d[1], d[0]->id, &pb), 0);
+            ck_assert_uint_eq(pb, victim);
+        } else {
+            countdown = 0;
+            ck_assert_uint_eq(d[1]->shared_info->evtchn_pending[0] >> victim & 1, 1);
+        }
+        ck_assert_int_eq(evtchn_close(d[1], victim), 0);
+        ck_assert_int_eq(evtchn_close(d[0], pa), 0);
+    }
+}
+
+START_TEST(closed_under_a_send)
+{
+    setup(1, 1);
+    world_acquire_hook = close_victim;
+    world_set_body(0, send_and_close, NULL);
+    ck_assert_int_eq(world_run(), WORLD_STOPPED);
+    world_acquire_hook = NULL;
     fixture_stop();
 }
 END_TEST
@@ -255,7 +311,8 @@ int main(void)
     TCase *t = tcase_create("several CPUs");
 
     tcase_set_timeout(t, 60);
-    tcase_add_loop_test(t, all_at_once, 0, 4);
+    tcase_add_loop_test(t, all_at_once, 0, 8);
+    tcase_add_test(t, closed_under_a_send);
     tcase_add_loop_test(t, nothing_lost, 0, 4);
     suite_add_tcase(s, t);
     return fixture_run(s);

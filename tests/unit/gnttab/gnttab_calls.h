@@ -26,8 +26,8 @@ static inline int64_t gt(struct vcpu *v, unsigned cmd, void *args, size_t size, 
 static inline int gt_map(struct vcpu *v, domid_t dom, grant_ref_t ref, uint32_t flags,
                          uint64_t addr, grant_handle_t *handle)
 {
-    struct gnttab_map_grant_ref op = {.host_addr = addr, .flags = flags, .ref = ref,
-                                      .dom = dom, .status = 99};
+    struct gnttab_map_grant_ref op = {
+        .host_addr = addr, .flags = flags, .ref = ref, .dom = dom, .status = 99};
 
     ck_assert_int_eq(gt(v, GNTTABOP_map_grant_ref, &op, sizeof(op), 1), 0);
     *handle = op.handle;
@@ -71,8 +71,8 @@ static inline void gt_grant(struct domain *d, grant_ref_t ref, domid_t dom, uint
                             uint16_t flags)
 {
     if (d->gnttab.version == 1) {
-        *gt_v1(d, ref) = (grant_entry_v1_t){.flags = (uint16_t)(GTF_permit_access | flags),
-                                            .domid = dom, .frame = (uint32_t)g};
+        *gt_v1(d, ref) = (grant_entry_v1_t){
+            .flags = (uint16_t)(GTF_permit_access | flags), .domid = dom, .frame = (uint32_t)g};
     } else {
         *gt_v2(d, ref) = (grant_entry_v2_t){
             .full_page = {.hdr = {.flags = (uint16_t)(GTF_permit_access | flags), .domid = dom},

@@ -1,4 +1,5 @@
 /* Grant tables: copies, parts, chains; races between CPUs. */
+#include "core/gnttab/gnttab_private.h"
 #include "tests/unit/gnttab/gnttab_calls.h"
 
 #define RW GNTMAP_host_map
@@ -28,7 +29,9 @@ static int copy(struct vcpu *v, unsigned flags, domid_t sdom, uint64_t s, unsign
 {
     struct gnttab_copy op = {.source = {.domid = sdom, .offset = (uint16_t)soff},
                              .dest = {.domid = ddom, .offset = (uint16_t)doff},
-                             .len = (uint16_t)len, .flags = (uint16_t)flags, .status = 99};
+                             .len = (uint16_t)len,
+                             .flags = (uint16_t)flags,
+                             .status = 99};
 
     op.source.u.gmfn = s;
     op.dest.u.gmfn = d;
@@ -65,14 +68,11 @@ static void copy_cases(void)
                      GNTST_bad_copy_arg);
     ck_assert_int_eq(copy(bv, SRC, a->id, 9, 4096, DOMID_SELF, 0x11, 4096, 0), GNTST_okay);
     /* Whom and what. */
-    ck_assert_int_eq(copy(bv, 0, a->id, 0x12, 0, DOMID_SELF, 0x11, 0, 1),
-                     GNTST_permission_denied);
-    ck_assert_int_eq(copy(bv, 0, DOMID_SELF, 0x11, 0, a->id, 0x12, 0, 1),
-                     GNTST_permission_denied);
+    ck_assert_int_eq(copy(bv, 0, a->id, 0x12, 0, DOMID_SELF, 0x11, 0, 1), GNTST_permission_denied);
+    ck_assert_int_eq(copy(bv, 0, DOMID_SELF, 0x11, 0, a->id, 0x12, 0, 1), GNTST_permission_denied);
     ck_assert_int_eq(copy(bv, SRC, 777, 9, 0, DOMID_SELF, 0x11, 0, 1), GNTST_bad_domain);
     ck_assert_int_eq(copy(bv, SRC, a->id, 9, 0, DOMID_SELF, 0x9999, 0, 1), GNTST_bad_page);
-    ck_assert_int_eq(copy(bv, SRC, a->id, UINT32_MAX, 0, DOMID_SELF, 0x11, 0, 1),
-                     GNTST_bad_gntref);
+    ck_assert_int_eq(copy(bv, SRC, a->id, UINT32_MAX, 0, DOMID_SELF, 0x11, 0, 1), GNTST_bad_gntref);
     ck_assert_int_eq(copy(cv, SRC, a->id, 9, 0, DOMID_SELF, 0x11, 0, 1), GNTST_general_error);
     fixture_audit();
 }
@@ -112,28 +112,35 @@ END_TEST
 
 START_TEST(sub_pages)
 {
+    struct gnttab_pin pin;
     grant_handle_t h;
 
     setup(1);
     ck_assert_int_eq(gt_version(av, 2), 0);
     *gt_v2(a, 9) = (grant_entry_v2_t){
         .sub_page = {.hdr = {.flags = GTF_permit_access | GTF_sub_page, .domid = b->id},
-                     .page_off = 0x100, .length = 0x10, .frame = 0x12}};
+                     .page_off = 0x100,
+                     .length = 0x10,
+                     .frame = 0x12}};
     strcpy(fixture_guest(a, 0x12100), "a part of it...");
     ck_assert_int_eq(copy(bv, SRC, a->id, 9, 0x100, DOMID_SELF, 0x11, 0, 16), GNTST_okay);
     ck_assert_str_eq(fixture_guest(b, 0x11000), "a part of it...");
     ck_assert_int_eq(copy(bv, SRC, a->id, 9, 0xff, DOMID_SELF, 0x11, 0, 2), GNTST_general_error);
-    ck_assert_int_eq(copy(bv, SRC, a->id, 9, 0x10f, DOMID_SELF, 0x11, 0, 2),
-                     GNTST_general_error);
+    ck_assert_int_eq(copy(bv, SRC, a->id, 9, 0x10f, DOMID_SELF, 0x11, 0, 2), GNTST_general_error);
     ck_assert_int_eq(copy(bv, DST, DOMID_SELF, 0x11, 0, a->id, 9, 0x10f, 1), GNTST_okay);
     ck_assert_int_eq(gt_map(bv, a->id, 9, RO, MAPS, &h), GNTST_general_error);
+    /* Nor while another CPU copies, whatever the entry says by then. */
+    ck_assert_int_eq(gnttab_pin(a, 9, b->id, true, PIN_COPY, &pin), GNTST_okay);
+    gt_grant(a, 9, b->id, 0x12, 0);
+    ck_assert_int_eq(gt_map(bv, a->id, 9, RO, MAPS, &h), GNTST_general_error);
+    ck_assert_int_eq(gt_version(av, 1), -XEN_EBUSY);
+    gnttab_unpin(a, 9, true);
+    gt_v2(a, 9)->hdr.flags |= GTF_sub_page;
     /* Parts beyond the page give nothing beyond the page. */
     gt_v2(a, 9)->sub_page.page_off = 0xffff;
     gt_v2(a, 9)->sub_page.length = 0xffff;
-    ck_assert_int_eq(copy(bv, SRC, a->id, 9, 0xfff, DOMID_SELF, 0x11, 0, 1),
-                     GNTST_general_error);
-    ck_assert_int_eq(copy(bv, SRC, a->id, 9, 0xffff, DOMID_SELF, 0x11, 0, 1),
-                     GNTST_bad_copy_arg);
+    ck_assert_int_eq(copy(bv, SRC, a->id, 9, 0xfff, DOMID_SELF, 0x11, 0, 1), GNTST_general_error);
+    ck_assert_int_eq(copy(bv, SRC, a->id, 9, 0xffff, DOMID_SELF, 0x11, 0, 1), GNTST_bad_copy_arg);
     fixture_stop();
 }
 END_TEST
@@ -142,8 +149,8 @@ END_TEST
 static void chain(grant_ref_t ref, domid_t to, domid_t of, grant_ref_t of_ref)
 {
     *gt_v2(a, ref) = (grant_entry_v2_t){
-        .transitive = {.hdr = {.flags = GTF_transitive, .domid = to},
-                       .trans_domid = of, .gref = of_ref}};
+        .transitive = {
+            .hdr = {.flags = GTF_transitive, .domid = to}, .trans_domid = of, .gref = of_ref}};
 }
 
 START_TEST(chains)
@@ -156,11 +163,11 @@ START_TEST(chains)
     gt_grant(b, 10, c->id, 0x12, 0);
     gt_grant(b, 11, a->id, 0x13, GTF_readonly);
     chain(20, c->id, b->id, 9);
-    chain(21, c->id, b->id, 10);  /* not granted to a */
-    chain(22, c->id, a->id, 20);  /* to oneself */
+    chain(21, c->id, b->id, 10); /* not granted to a */
+    chain(22, c->id, a->id, 20); /* to oneself */
     chain(23, c->id, 777, 9);
     chain(24, c->id, b->id, 11);
-    chain(25, b->id, b->id, 9);   /* back to where it came from */
+    chain(25, b->id, b->id, 9); /* back to where it came from */
     strcpy(fixture_guest(b, 0x12000), "b's");
     ck_assert_int_eq(copy(cv, SRC, a->id, 20, 0, DOMID_SELF, 0x11, 0, 4), GNTST_okay);
     ck_assert_str_eq(fixture_guest(c, 0x11000), "b's");
@@ -178,8 +185,8 @@ START_TEST(chains)
     /* A chain of chains is too long. */
     ck_assert_int_eq(gt_version(bv, 2), 0);
     *gt_v2(b, 9) = (grant_entry_v2_t){
-        .transitive = {.hdr = {.flags = GTF_transitive, .domid = a->id},
-                       .trans_domid = c->id, .gref = 9}};
+        .transitive = {
+            .hdr = {.flags = GTF_transitive, .domid = a->id}, .trans_domid = c->id, .gref = 9}};
     gt_grant(c, 9, b->id, 0x12, 0);
     ck_assert_int_eq(copy(cv, SRC, a->id, 20, 0, DOMID_SELF, 0x11, 0, 4), GNTST_general_error);
     for (grant_ref_t r = 20; r < 26; r++) {
@@ -245,8 +252,8 @@ static void mapper(void *arg)
     grant_handle_t h;
 
     for (unsigned i = 0; i < 200; i++) {
-        struct gnttab_map_grant_ref op = {.host_addr = at, .flags = i % 3 ? RW : RO, .ref = 9,
-                                          .dom = a->id};
+        struct gnttab_map_grant_ref op = {
+            .host_addr = at, .flags = i % 3 ? RW : RO, .ref = 9, .dom = a->id};
         uint64_t args[6] = {GNTTABOP_map_grant_ref, 0x10000 + v->id * 512, 1};
 
         memcpy(fixture_guest(b, args[1]), &op, sizeof(op));
