@@ -195,6 +195,23 @@ START_TEST(test_affinity)
 }
 END_TEST
 
+START_TEST(test_preempted_moves_to_idle_cpu)
+{
+    struct vcpu *a = hog(256), *b = hog(256);
+    uint64_t ran;
+
+    vcpu_pause_async(b);
+    run_for(20 * MS);
+    ran = time_in(a, 0);
+    ck_assert_int_eq(sched_set_affinity(b, 1ull << a->sched.cpu, ~0ull), 0);
+    vcpu_unpause(b); /* boosted: takes a's CPU */
+    run_for(100 * MS);
+    assert_near(time_in(a, 0) - ran, 100 * MS, 1000, 20);
+    assert_near(time_in(b, 0), 100 * MS, 1000, 20);
+    quiet();
+}
+END_TEST
+
 /* A vCPU that sleeps (HLT) and is woken every 5 ms beside a busy one. */
 static struct vcpu *sleeper;
 static struct timer wake;
@@ -491,10 +508,11 @@ int main(void)
         test_idle_machine_has_no_timers, test_yield_and_order, test_op_errors, test_block,
         test_poll, test_shutdown, test_watchdog};
     const TTest *const two[] = {test_shares_over_cpus};
-    const TTest *const four[] = {test_fills_all_cpus, test_affinity};
+    const TTest *const four[] = {test_fills_all_cpus, test_affinity,
+                                  test_preempted_moves_to_idle_cpu};
 
     add(s, "one CPU", setup1, one, sizeof(one) / sizeof(one[0]));
     add(s, "two CPUs", setup2, two, 1);
-    add(s, "four CPUs", setup4, four, 2);
+    add(s, "four CPUs", setup4, four, 3);
     return fixture_run(s);
 }
