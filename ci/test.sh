@@ -34,6 +34,7 @@ step "initial RAM disk" bash ci/initrd.sh
 
 suite "structure" build/asan -L structure
 suite "unit tests under ASan and UBSan" build/asan -L unit -j "$jobs"
+suite "fuzzers, a few seconds each" build/fuzz -L fuzz
 suite "simulator scenarios" build/hosted -L sim -j "$jobs"
 suite "bare image in QEMU" build/bare -L system
 

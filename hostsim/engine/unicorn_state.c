@@ -32,9 +32,8 @@ struct saved_seg {
 static const enum seg_reg seg_order[6] = {SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS};
 
 static const int gpr_ids[GPR_COUNT] = {
-    UC_X86_REG_RAX, UC_X86_REG_RCX, UC_X86_REG_RDX, UC_X86_REG_RBX,
-    UC_X86_REG_RSP, UC_X86_REG_RBP, UC_X86_REG_RSI, UC_X86_REG_RDI,
-    UC_X86_REG_R8,  UC_X86_REG_R9,  UC_X86_REG_R10, UC_X86_REG_R11,
+    UC_X86_REG_RAX, UC_X86_REG_RCX, UC_X86_REG_RDX, UC_X86_REG_RBX, UC_X86_REG_RSP, UC_X86_REG_RBP,
+    UC_X86_REG_RSI, UC_X86_REG_RDI, UC_X86_REG_R8,  UC_X86_REG_R9,  UC_X86_REG_R10, UC_X86_REG_R11,
     UC_X86_REG_R12, UC_X86_REG_R13, UC_X86_REG_R14, UC_X86_REG_R15,
 };
 
@@ -117,7 +116,8 @@ static void set_saved_segment(struct port_guest *g, unsigned i, const struct gue
 {
     uint32_t sel = s->sel, flags, limit = s->limit;
 
-    flags = s->unusable ? 0 : ((uint32_t)(s->attr & 0xff) << 8) | ((uint32_t)(s->attr & 0xf000) << 8);
+    flags =
+        s->unusable ? 0 : ((uint32_t)(s->attr & 0xff) << 8) | ((uint32_t)(s->attr & 0xf000) << 8);
     memcpy(field(g, engine_layout()->segs + i * 24), &sel, 4);
     memcpy(field(g, engine_layout()->segs + i * 24 + 8), &s->base, 8);
     memcpy(field(g, engine_layout()->segs + i * 24 + 16), &limit, 4);
@@ -199,8 +199,7 @@ static uint32_t hflags_of(uint32_t old, const struct guest_state *s)
         h |= HF_CS32;
     if (ss->attr & ATTR_DB)
         h |= HF_SS32;
-    if (!pe || !(h & HF_CS32) ||
-        (s->seg[SEG_DS].base | s->seg[SEG_ES].base | ss->base) != 0)
+    if (!pe || !(h & HF_CS32) || (s->seg[SEG_DS].base | s->seg[SEG_ES].base | ss->base) != 0)
         h |= HF_ADDSEG;
     return h;
 }
@@ -297,9 +296,11 @@ void port_guest_save(struct vcpu *v, struct guest_state *s)
     uc_reg_read(g->uc, UC_X86_REG_IDTR, &m);
     s->idtr = (struct guest_dtr){m.base, m.limit};
     uc_reg_read(g->uc, UC_X86_REG_LDTR, &m);
-    s->seg[SEG_LDTR] = (struct guest_seg){.sel = m.selector, .attr = 0x82, .limit = m.limit, .base = m.base};
+    s->seg[SEG_LDTR] =
+        (struct guest_seg){.sel = m.selector, .attr = 0x82, .limit = m.limit, .base = m.base};
     uc_reg_read(g->uc, UC_X86_REG_TR, &m);
-    s->seg[SEG_TR] = (struct guest_seg){.sel = m.selector, .attr = 0x8b, .limit = m.limit, .base = m.base};
+    s->seg[SEG_TR] =
+        (struct guest_seg){.sel = m.selector, .attr = 0x8b, .limit = m.limit, .base = m.base};
     s->star = read_msr(g, 0xc0000081);
     s->lstar = read_msr(g, 0xc0000082);
     s->cstar = read_msr(g, 0xc0000083);

@@ -39,12 +39,49 @@ static void drop_code_in(struct port_guest *g, uint64_t frame)
     g->stats.code_drops++;
 }
 
+/* Removing the block that runs would lose the way back to its registers. */
+static void drop_later(struct port_guest *g, uint64_t frame)
+{
+    for (unsigned i = 0; i < g->drop_count && i < DROPS_MAX; i++) {
+        if (g->dropped[i] == frame)
+            return;
+    }
+    if (g->drop_count < DROPS_MAX)
+        g->dropped[g->drop_count++] = frame;
+    else
+        g->drop_count = DROPS_MAX + 1;
+    engine_poll(g);
+}
+
+static void drop_everything(struct port_guest *g)
+{
+    uc_ctl_flush_tb(g->uc);
+    engine_flush_tlb(g);
+    memset(g->code_pages, 0, engine_frames);
+    memset(g->scanned, 0, engine_frames * sizeof(*g->scanned));
+}
+
+void engine_drop_pending(struct port_guest *g)
+{
+    if (g->drop_count > DROPS_MAX) {
+        drop_everything(g);
+    } else {
+        for (unsigned i = 0; i < g->drop_count; i++)
+            drop_code_in(g, g->dropped[i]);
+    }
+    g->drop_count = 0;
+}
+
 void engine_drop_code(uint64_t frame)
 {
     if (frame >= engine_frames)
         return;
     for (struct port_guest *g = engine_list; g; g = g->next) {
-        if (g->uc && g->code_pages[frame])
+        if (!g->uc || !g->code_pages[frame])
+            continue;
+        if (g->running)
+            drop_later(g, frame);
+        else
             drop_code_in(g, frame);
     }
 }
@@ -146,9 +183,8 @@ static bool second_stage(struct port_guest *g, uint64_t la, const struct walk_re
     return true;
 }
 
-bool engine_tlb_fill(uc_engine *uc, uint64_t la, uc_mem_type type, uc_tlb_entry *entry, void *arg)
+static bool fill(struct port_guest *g, uint64_t la, uc_mem_type type, uc_tlb_entry *entry)
 {
-    struct port_guest *g = arg;
     enum walk_access access = type == UC_MEM_WRITE  ? WALK_WRITE
                               : type == UC_MEM_READ ? WALK_READ
                                                     : WALK_FETCH;
@@ -176,6 +212,17 @@ bool engine_tlb_fill(uc_engine *uc, uint64_t la, uc_mem_type type, uc_tlb_entry 
     if (rc != 0)
         return refuse_second_stage(g, la, w.gpa.v, access);
     return second_stage(g, la, &w, access, user, entry);
+}
+
+/* Unicorn resizes its TLB by the host's clock, so that how often it misses differs
+ * from run to run: the guest's time must not depend on it. */
+bool engine_tlb_fill(uc_engine *uc, uint64_t la, uc_mem_type type, uc_tlb_entry *entry, void *arg)
+{
+    bool timed = world_untimed(true);
+    bool filled = fill(arg, la, type, entry);
+
+    world_untimed(timed);
+    return filled;
 }
 
 /* Host pointer to one byte's page as CPL 0 sees it, or NULL. */

@@ -188,8 +188,7 @@ static int boot_guest(const struct guest_config *c, struct sim_guest *g)
         rc = blob_open(&initrd, c->name, c->ramdisk);
     }
     if (rc == 0 && create_domain(c, g) != 0) {
-        rc = sim_error("%s: the machine has not enough memory for its %u vCPUs", c->name,
-                       c->vcpus);
+        rc = sim_error("%s: the machine has not enough memory for its %u vCPUs", c->name, c->vcpus);
     }
     if (rc == 0) {
         rc = build_domain(c, g, &kernel, &initrd);
@@ -280,8 +279,8 @@ void boot_teardown(void)
         struct sim_guest *g = &sim.guest[i];
 
         g->result.shut_down = g->d->shut_down || g->d->shutting_down;
-        g->result.crashed = g->d->crashed || (g->result.shut_down &&
-                                              g->d->shutdown_code == SHUTDOWN_crash);
+        g->result.crashed =
+            g->d->crashed || (g->result.shut_down && g->d->shutdown_code == SHUTDOWN_crash);
         g->result.code = g->d->shutdown_code;
         collect(g);
     }

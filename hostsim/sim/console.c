@@ -39,7 +39,7 @@ static struct assembly assembly[SIM_GUESTS_MAX + 1];
 static struct waiting *waiting;
 
 static struct {
-    int guest;        /* index of who gets the input, -1: nobody */
+    int guest; /* index of who gets the input, -1: nobody */
     bool interactive, eof;
     struct termios saved;
     char buf[INPUT_BYTES];

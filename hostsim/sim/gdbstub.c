@@ -32,9 +32,9 @@ static const uint8_t seg_of[6] = {SEG_CS, SEG_SS, SEG_DS, SEG_ES, SEG_FS, SEG_GS
 static struct {
     uint64_t bp[BREAKPOINTS];
     unsigned bps;
-    uint8_t *placed;    /* by thread: how many of bp[] it has */
-    unsigned selected;  /* thread that g, m and so on mean */
-    unsigned resumed;   /* thread that s and c mean, 0: any */
+    uint8_t *placed;   /* by thread: how many of bp[] it has */
+    unsigned selected; /* thread that g, m and so on mean */
+    unsigned resumed;  /* thread that s and c mean, 0: any */
     struct vcpu *stepping;
 } stub;
 
@@ -259,8 +259,8 @@ static void thread_info(const char *s, char *out)
 
     if (v) {
         const struct sim_guest *g = sim_guest_of(v->domain->id);
-        int n = snprintf(text, sizeof(text), "%s vCPU %u", sim.opt.guest[g - sim.guest].name,
-                         v->id);
+        int n =
+            snprintf(text, sizeof(text), "%s vCPU %u", sim.opt.guest[g - sim.guest].name, v->id);
 
         gdb_hex(out, text, (size_t)n);
     }
@@ -351,7 +351,8 @@ static bool answer(const char *p, char *out)
         break;
     case 'P':
         strcpy(out, gdb_number(&s, &n) && *s == '=' && write_register(v, (unsigned)n, s + 1)
-                        ? "OK" : "E01");
+                        ? "OK"
+                        : "E01");
         break;
     case 'm':
         reply_memory(v, s, out);

@@ -12,10 +12,10 @@
 #define SIM_GUESTS_MAX 64u
 
 enum sim_status {
-    SIM_OK = 0,       /* every guest powered off */
-    SIM_USAGE = 1,    /* usage or bad input */
-    SIM_CRASHED = 2,  /* a guest crashed */
-    SIM_FAILED = 3,   /* the hypervisor failed a check of its own or the audit */
+    SIM_OK = 0,        /* every guest powered off */
+    SIM_USAGE = 1,     /* usage or bad input */
+    SIM_CRASHED = 2,   /* a guest crashed */
+    SIM_FAILED = 3,    /* the hypervisor failed a check of its own or the audit */
     SIM_UNFINISHED = 4 /* a guest rebooted, or the run ended before the guests did */
 };
 
@@ -40,7 +40,7 @@ struct sim_options {
 /* How a guest ended, and what it used. */
 struct guest_result {
     bool shut_down, crashed;
-    uint8_t code;      /* SHUTDOWN_* */
+    uint8_t code; /* SHUTDOWN_* */
     uint64_t exits[32];
     uint64_t hypercalls[64];
     uint64_t guest_frames, hyp_frames;
@@ -57,8 +57,8 @@ struct sim {
     struct sim_options opt;
     struct sim_guest guest[SIM_GUESTS_MAX];
     enum world_end end;
-    bool running;              /* the guests have been let go */
-    bool interrupted;          /* the user asked to stop */
+    bool running;     /* the guests have been let go */
+    bool interrupted; /* the user asked to stop */
     bool audit_failed;
     struct audit_report audit; /* the failed one, or the last */
     uint64_t audits;
@@ -89,8 +89,8 @@ struct sim_guest *sim_guest_of(uint16_t domid);
 bool sim_audit(void);
 
 /* console.c */
-int console_start(void); /* 0 or SIM_USAGE */
-void console_stop(void); /* prints what is left, gives the terminal back */
+int console_start(void);  /* 0 or SIM_USAGE */
+void console_stop(void);  /* prints what is left, gives the terminal back */
 void console_flush(void); /* prints lines whose time has come */
 /* Looks for input, waiting at most ns of real time. True iff a guest was told. */
 bool console_poll(uint64_t ns);
@@ -104,8 +104,8 @@ int trace_stop(void);  /* 0, or SIM_USAGE when the file could not be written */
 void summary_print(void);
 
 /* gdbstub.c */
-int gdbstub_start(void);   /* waits for gdb; 0 or SIM_USAGE */
-void gdbstub_poll(void);   /* gdb's interrupt, breakpoints of late vCPUs */
+int gdbstub_start(void); /* waits for gdb; 0 or SIM_USAGE */
+void gdbstub_poll(void); /* gdb's interrupt, breakpoints of late vCPUs */
 void gdbstub_stop(int status);
 
 #endif

@@ -6,9 +6,9 @@
 #include <stddef.h>
 
 struct fiber {
-    void *sp;    /* saved stack pointer while it does not run */
-    char *map;   /* guard page and stack; NULL for the thread's own stack */
-    void *fake;  /* AddressSanitizer's fake stack */
+    void *sp;   /* saved stack pointer while it does not run */
+    char *map;  /* guard page and stack; NULL for the thread's own stack */
+    void *fake; /* AddressSanitizer's fake stack */
     const void *bottom;
     size_t size;
     void (*fn)(void *);

@@ -47,8 +47,8 @@ static void begin_event(const char *name, char phase, unsigned pid, uint64_t tid
     char quoted[256];
 
     text_json(quoted, sizeof(quoted), name);
-    fprintf(trace.file, "%s\n{\"name\":%s,\"ph\":\"%c\",\"pid\":%u,\"tid\":%llu", trace.any ? "," : "",
-            quoted, phase, pid, (unsigned long long)tid);
+    fprintf(trace.file, "%s\n{\"name\":%s,\"ph\":\"%c\",\"pid\":%u,\"tid\":%llu",
+            trace.any ? "," : "", quoted, phase, pid, (unsigned long long)tid);
     trace.any = true;
 }
 

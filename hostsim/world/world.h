@@ -49,6 +49,9 @@ void world_set_body(unsigned cpu, void (*fn)(void *), void *arg);
 /* Virtual time. */
 uint64_t world_now(void);                 /* of the executing CPU */
 void world_advance(uint64_t ns);          /* the executing CPU spends ns */
+/* While on, taking and releasing locks moves no clock: for what happens a number
+ * of times that depends on the host. Returns what it was. */
+bool world_untimed(bool on);
 void world_set_time(uint64_t ns);         /* tests: all CPUs jump to ns, timers become due */
 uint64_t world_deadline(void);            /* when the executing guest must stop at the latest */
 bool world_should_stop(void);             /* a kick or timer wants this CPU out of guest mode */

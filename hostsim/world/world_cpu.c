@@ -343,7 +343,7 @@ void port_spin_acquire(struct port_spin *s)
     struct wcpu *c = self();
     uint64_t released;
 
-    if (world.running && world_acquire_hook && world_acquire_hook()) {
+    if (world.running && !c->untimed && world_acquire_hook && world_acquire_hook()) {
         force_switch(c);
     }
     while (s->word) {
@@ -359,7 +359,7 @@ void port_spin_acquire(struct port_spin *s)
     }
     s->word = world.current + 1;
     released = *release_slot(s);
-    if (c->clock < released) {
+    if (c->clock < released && !c->untimed) {
         c->clock = released;
     }
 }
@@ -372,7 +372,7 @@ void port_spin_release(struct port_spin *s)
         port_panic("a CPU releases a spin lock that it does not hold");
     }
     s->word = 0;
-    if (*slot < self()->clock) {
+    if (*slot < self()->clock && !self()->untimed) {
         *slot = self()->clock;
     }
 }
@@ -407,6 +407,14 @@ uint64_t world_floor(void)
 void world_advance(uint64_t ns)
 {
     self()->clock += ns;
+}
+
+bool world_untimed(bool on)
+{
+    bool was = self()->untimed;
+
+    self()->untimed = on;
+    return was;
 }
 
 void world_set_time(uint64_t ns)

@@ -6,7 +6,9 @@
 #include "core/console/console.h"
 #include "port/power.h"
 
+#define SCI_EN 1u
 #define SLP_EN (1u << 13)
+#define ENABLE_POLLS_MAX 1000000u
 #define TABLE_MAX (1u << 20)
 #define MAPPED_END (UINT64_C(4) << 30)
 
@@ -17,7 +19,9 @@ struct sdt {
     char ids[26];
 } __attribute__((packed));
 
-static uint16_t pm1a_control;
+static uint16_t pm1a_control, pm1b_control;
+static uint16_t smi_command;
+static uint8_t smi_acpi_enable;
 static uint16_t sleep_type;
 static bool known;
 
@@ -66,12 +70,15 @@ static void read_fadt(const struct sdt *fadt)
 
     if (fadt->length < 116)
         return;
+    smi_command = (uint16_t)read_le(p + 48, 4);
+    smi_acpi_enable = p[52];
     pm1a_control = (uint16_t)read_le(p + 64, 4);
+    pm1b_control = (uint16_t)read_le(p + 68, 4);
     dsdt = table_at(read_le(p + 40, 4));
     known = pm1a_control != 0 && dsdt && find_s5(dsdt);
 }
 
-void acpi_init(uint64_t rsdp)
+void acpi_init(uint64_t rsdp, uint64_t rsdp_bytes)
 {
     const uint8_t *r = phys_to_ptr(rsdp);
     const struct sdt *root;
@@ -79,7 +86,7 @@ void acpi_init(uint64_t rsdp)
 
     if (!rsdp || memcmp(r, "RSD PTR ", 8) != 0)
         return;
-    width = r[15] >= 2 ? 8 : 4;
+    width = rsdp_bytes >= 36 && r[15] >= 2 ? 8 : 4;
     root = table_at(width == 8 ? read_le(r + 24, 8) : read_le(r + 16, 4));
     if (!root)
         return;
@@ -93,6 +100,14 @@ void acpi_init(uint64_t rsdp)
 
 void acpi_power_off(void)
 {
-    if (known)
-        outw(pm1a_control, (uint16_t)(sleep_type << 10 | SLP_EN));
+    if (!known)
+        return;
+    if (smi_command != 0 && !(inw(pm1a_control) & SCI_EN)) {
+        outb(smi_command, smi_acpi_enable);
+        for (unsigned i = 0; i < ENABLE_POLLS_MAX && !(inw(pm1a_control) & SCI_EN); i++) {
+        }
+    }
+    outw(pm1a_control, (uint16_t)(sleep_type << 10 | SLP_EN));
+    if (pm1b_control != 0)
+        outw(pm1b_control, (uint16_t)(sleep_type << 10 | SLP_EN));
 }

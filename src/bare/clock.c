@@ -2,31 +2,43 @@
  * clock from the CMOS clock. */
 #include "bare/bare.h"
 
+#include "base/string.h"
 #include "core/time/pvclock.h"
+#include "port/power.h"
 #include "port/time.h"
 
 #define PIT_HZ 1193182u
-#define CALIBRATE_TICKS 59659u /* 50 ms */
+#define WAIT_TICKS 59659u /* 50 ms */
+#define WAIT_POLLS_MAX 10000000u
 
 static uint64_t tsc_start;
 static uint32_t tsc_khz;
 static struct pvclock_scale scale;
 
-void clock_init(void)
+bool clock_wait_50ms(void)
 {
-    uint64_t before, after;
+    unsigned polls = 0;
 
     outb(0x61, (uint8_t)((inb(0x61) & ~2u) | 1u)); /* gate on, speaker off */
     outb(0x43, 0xb0);                              /* channel 2, mode 0 */
-    outb(0x42, CALIBRATE_TICKS & 0xff);
-    outb(0x42, CALIBRATE_TICKS >> 8);
-    before = rdtsc();
+    outb(0x42, WAIT_TICKS & 0xff);
+    outb(0x42, WAIT_TICKS >> 8);
     while (!(inb(0x61) & 0x20)) {
+        if (++polls == WAIT_POLLS_MAX)
+            return false;
     }
-    after = rdtsc();
-    tsc_khz = (uint32_t)((after - before) * PIT_HZ / CALIBRATE_TICKS / 1000);
-    scale = pvclock_scale_of_khz(tsc_khz);
+    return true;
+}
+
+void clock_init(void)
+{
+    uint64_t before = rdtsc();
+
+    if (!clock_wait_50ms())
+        port_panic("no PIT to measure the TSC by");
     tsc_start = rdtsc();
+    tsc_khz = (uint32_t)((tsc_start - before) * PIT_HZ / WAIT_TICKS / 1000);
+    scale = pvclock_scale_of_khz(tsc_khz);
 }
 
 uint64_t port_tsc_read(void)
@@ -54,25 +66,40 @@ void port_timer_arm(uint64_t deadline_ns)
     lapic_timer_arm(deadline_ns);
 }
 
-static unsigned cmos(unsigned index)
-{
-    uint8_t v;
+/* The CMOS clock's registers in BCD: seconds, minutes, hours, day, month, year. */
+enum { CMOS_SECOND, CMOS_MINUTE, CMOS_HOUR, CMOS_DAY, CMOS_MONTH, CMOS_YEAR, CMOS_FIELDS };
 
-    outb(0x70, (uint8_t)index);
-    v = inb(0x71);
-    return (v >> 4) * 10u + (v & 15u);
+static void cmos_read(uint8_t out[CMOS_FIELDS])
+{
+    static const uint8_t index[CMOS_FIELDS] = {0, 2, 4, 7, 8, 9};
+
+    for (unsigned i = 0; i < CMOS_FIELDS; i++) {
+        outb(0x70, index[i]);
+        out[i] = inb(0x71);
+    }
 }
 
 uint64_t port_wallclock_ns(void)
 {
     static const uint16_t days_before[12] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-    unsigned year = 2000 + cmos(9), month = cmos(8), day = cmos(7);
-    uint64_t days;
+    uint8_t raw[CMOS_FIELDS], again[CMOS_FIELDS];
+    uint64_t v[CMOS_FIELDS], days, year;
 
-    if (month < 1 || month > 12)
+    /* Equal twice means not read across an update. */
+    cmos_read(raw);
+    for (unsigned tries = 0; tries < 100; tries++) {
+        cmos_read(again);
+        if (memcmp(raw, again, sizeof(raw)) == 0)
+            break;
+        memcpy(raw, again, sizeof(raw));
+    }
+    for (unsigned i = 0; i < CMOS_FIELDS; i++)
+        v[i] = (raw[i] >> 4) * 10u + (raw[i] & 15u);
+    if (v[CMOS_MONTH] < 1 || v[CMOS_MONTH] > 12 || v[CMOS_DAY] < 1)
         return 0;
-    days = (year - 1970) * 365u + (year - 1969) / 4 + days_before[month - 1] + day - 1;
-    if (month > 2 && year % 4 == 0)
-        days++;
-    return (((days * 24 + cmos(4)) * 60 + cmos(2)) * 60 + cmos(0)) * UINT64_C(1000000000);
+    year = 2000 + v[CMOS_YEAR];
+    days = (year - 1970) * 365 + (year - 1969) / 4 + days_before[v[CMOS_MONTH] - 1];
+    days += v[CMOS_DAY] - 1 + (v[CMOS_MONTH] > 2 && year % 4 == 0);
+    return (((days * 24 + v[CMOS_HOUR]) * 60 + v[CMOS_MINUTE]) * 60 + v[CMOS_SECOND]) *
+           UINT64_C(1000000000);
 }

@@ -1,5 +1,6 @@
 /* From GRUB's 32-bit protected mode (Multiboot2 3.3) to bare_start() in long
- * mode: the first 4 GiB mapped at 0, at the direct map and at the image. */
+ * mode: the first 4 GiB mapped at 0, at the direct map and at the image, all of
+ * it writable and executable until paging.c makes the final tables. */
 #define VIRT 0xffffffff80000000
 #define PHYS(x) ((x) - VIRT)
 #define PTE_PRESENT_WRITE 3
@@ -8,18 +9,41 @@
 #define CR4_PAE 0x20
 #define MSR_EFER 0xc0000080
 #define EFER_LME_NXE 0x900
+#define CPUID_LM_NX ((1 << 29) | (1 << 20))
+#define COM1 0x3f8
+#define VECTOR_PANIC 0x100
+#define BOOT_STACK_BYTES 32768
+#define TRAP_STACK_BYTES 8192
 
     .section .bss
     .balign 4096
-    .globl boot_pml4
+    .globl boot_pml4, boot_pdpt, boot_pdpt_high, boot_pd
 boot_pml4: .skip 4096
 boot_pdpt: .skip 4096
 boot_pdpt_high: .skip 4096
 boot_pd:   .skip 4096 * 4
-    .skip 4096                      /* guard of the stack, unmapped later */
-    .skip 32768
-    .globl bare_stack_top
-bare_stack_top:
+
+/* Each stack grows down to a guard page, which paging.c leaves unmapped. */
+    .section .stacks, "aw", @nobits
+    .balign 4096
+    .macro stack name, bytes
+\name\()_guard: .skip 4096
+    .skip \bytes
+\name\()_top:
+    .endm
+    stack boot_stack, BOOT_STACK_BYTES
+    stack df_stack, TRAP_STACK_BYTES
+    stack nmi_stack, TRAP_STACK_BYTES
+    stack mc_stack, TRAP_STACK_BYTES
+
+    .section .rodata
+    .balign 8
+    .globl bare_stacks
+bare_stacks:                            /* struct bare_stack[BARE_STACKS] */
+    .quad boot_stack_guard, boot_stack_top
+    .quad df_stack_guard, df_stack_top
+    .quad nmi_stack_guard, nmi_stack_top
+    .quad mc_stack_guard, mc_stack_top
 
     .section .entry, "ax"
     .code32
@@ -27,9 +51,18 @@ bare_stack_top:
 bare_entry32:
     cli
     cld
-    mov $PHYS(bare_stack_top), %esp
+    mov $PHYS(boot_stack_top), %esp
     mov %eax, %ebp                  /* multiboot2 magic */
     mov %ebx, %esi                  /* information structure */
+    mov $0x80000000, %eax
+    cpuid
+    cmp $0x80000001, %eax
+    jb too_old
+    mov $0x80000001, %eax
+    cpuid
+    and $CPUID_LM_NX, %edx
+    cmp $CPUID_LM_NX, %edx
+    jne too_old
     mov $PHYS(boot_pdpt) + PTE_PRESENT_WRITE, %eax
     mov %eax, PHYS(boot_pml4)
     mov %eax, PHYS(boot_pml4) + 256 * 8
@@ -61,26 +94,48 @@ bare_entry32:
     mov $CR0_PG_WP_PE, %eax
     mov %eax, %cr0
     lgdt PHYS(boot_gdtr32)
-    ljmp $8, $PHYS(1f)
+    ljmp $8, $PHYS(entry64)
+
+/* Says so on COM1 as the firmware or GRUB left it. */
+too_old:
+    mov $PHYS(too_old_text), %esi
+1:  mov $COM1 + 5, %dx
+2:  in %dx, %al
+    test $0x20, %al
+    jz 2b
+    mov (%esi), %al
+    inc %esi
+    mov $COM1, %dx
+    out %al, %dx
+    test %al, %al
+    jnz 1b
+3:  cli
+    hlt
+    jmp 3b
+too_old_text:
+    .asciz "\r\nCorbel needs a 64-bit CPU with no-execute pages\r\n"
+
     .code64
-1:  movabs $2f, %rax
+entry64:
+    movabs $1f, %rax
     jmp *%rax
-2:  mov $16, %eax
+1:  mov $16, %eax
     mov %eax, %ds
     mov %eax, %es
     mov %eax, %ss
     xor %eax, %eax
     mov %eax, %fs
     mov %eax, %gs
-    movabs $bare_stack_top, %rsp
+    movabs $boot_stack_top, %rsp
     lgdt boot_gdtr64(%rip)
+    lldt %ax
     mov %ebp, %edi
     mov %esi, %esi
-    xor %ebp, %ebp
+    xor %ebp, %ebp                  /* ends the chain of frames */
     call bare_start
-3:  cli
+2:  cli
     hlt
-    jmp 3b
+    jmp 2b
 
     .section .data
     .balign 16
@@ -99,16 +154,31 @@ boot_gdtr64:
     .word gdt_end - bare_gdt - 1
     .quad bare_gdt
 
-/* Exception and interrupt entries: vector and error code, then all registers
- * as struct trap_frame has them. */
     .section .text
+/* _Noreturn void port_panic(const char *msg): the caller's registers as struct
+ * trap_frame has them, as if it had trapped at the call. */
+    .globl port_panic
+port_panic:
+    pushq $16                       /* ss */
+    push %rsp
+    addq $16, (%rsp)                /* rsp before the call pushed its return address ... */
+    pushfq
+    cli
+    pushq $8                        /* cs */
+    pushq 32(%rsp)                  /* ... which serves as rip */
+    pushq $0
+    pushq $VECTOR_PANIC
+    jmp trap_common
+
+/* Exception and interrupt entries: vector and error code (SDM Vol. 3 6.13 has
+ * the list of those that push one), then all registers as struct trap_frame. */
     .altmacro
     .macro trap_entry n
 trap_entry_\n:
-    .if (\n != 8) && (\n != 10) && (\n != 11) && (\n != 12) && (\n != 13) && (\n != 14) && (\n != 17)
-    push $0
+    .if ((\n < 8) || (\n == 9) || (\n == 15) || (\n == 16) || (\n > 17)) && (\n != 21) && (\n != 29) && (\n != 30)
+    pushq $0
     .endif
-    push $\n
+    pushq $\n
     jmp trap_common
     .endm
     .set i, 0
@@ -134,7 +204,10 @@ trap_common:
     push %r15
     cld
     mov %rsp, %rdi
+    mov %rsp, %rbx
+    and $-16, %rsp
     call trap_handle
+    mov %rbx, %rsp
     pop %r15
     pop %r14
     pop %r13

@@ -1,5 +1,5 @@
-/* The core on a real machine without guest code: time, timers, interrupts, an
- * idle domain created and destroyed, and the audit. */
+/* The core on a real machine without guest code: page tables, time, timers,
+ * interrupts, an idle domain created and destroyed, and the audit. */
 #include "bare/bare.h"
 
 #include "base/string.h"
@@ -9,26 +9,54 @@
 
 #define TEST_PAGES 512u
 #define TEST_TIMER_NS 20000000u
+#define TEST_TURNS 10u
+#define TEST_TURN_NS 1000000u
+#define CR0_WP (UINT64_C(1) << 16)
 
-static bool timer_fired;
-
-static void on_timer(void *arg)
+static void set_flag(void *arg)
 {
-    *(bool *)arg = true;
+    *(volatile bool *)arg = true;
+}
+
+/* Goes through the CPU's loop until system time deadline. False: the timer that
+ * was to end it did not fire in a second. */
+static bool turn_until(uint64_t deadline)
+{
+    volatile bool fired = false;
+    struct timer t;
+
+    timer_init(&t, set_flag, (void *)&fired, 0);
+    timer_set(&t, deadline);
+    while (!fired && port_time_now() < deadline + UINT64_C(1000000000))
+        cpu_turn();
+    timer_stop(&t);
+    return fired && port_time_now() >= deadline;
+}
+
+static bool pages_are_guarded(void)
+{
+    struct paging_figures f = paging_audit();
+    bool ok = f.writable_executable == 0 && (read_cr0() & CR0_WP) && !paging_mapped(0);
+
+    for (unsigned i = 0; i < BARE_STACKS; i++) {
+        uint64_t guard = bare_stacks[i].guard;
+
+        ok = ok && !paging_mapped(guard) && paging_mapped(guard + PAGE_SIZE) &&
+             !paging_mapped(guard - IMAGE_BASE + DIRECTMAP_BASE);
+    }
+    hv_log(2, "paging: %lu mappings, %lu of them writable and executable; guards %s", f.leaves,
+           f.writable_executable, ok ? "in place" : "BROKEN");
+    return ok;
 }
 
 static bool timers_work(void)
 {
-    struct timer t;
     uint64_t start = port_time_now();
+    bool ok = turn_until(start + TEST_TIMER_NS);
 
-    timer_init(&t, on_timer, &timer_fired, 0);
-    timer_set(&t, start + TEST_TIMER_NS);
-    while (!timer_fired && port_time_now() - start < 50 * (uint64_t)TEST_TIMER_NS)
-        cpu_turn();
-    hv_log(1, "timer of %u us fired after %lu us\n", TEST_TIMER_NS / 1000,
+    hv_log(2, "timer of %u us fired after %lu us", TEST_TIMER_NS / 1000,
            (port_time_now() - start) / 1000);
-    return timer_fired && port_time_now() - start >= TEST_TIMER_NS;
+    return ok;
 }
 
 static bool domain_lives_and_dies(void)
@@ -43,10 +71,11 @@ static bool domain_lives_and_dies(void)
     };
     struct domain *d;
     uint64_t guest;
+    bool ok = true;
     int rc = domain_create(1, &cfg, false, &d);
 
     if (rc != 0) {
-        hv_log(0, "domain_create: %d\n", rc);
+        hv_log(0, "domain_create: %d", rc);
         return false;
     }
     d->max_pages = TEST_PAGES;
@@ -57,31 +86,44 @@ static bool domain_lives_and_dies(void)
         rc = mfn_is_invalid(m) ? -XEN_ENOMEM : p2m_map(d, gfn(i), m, P2M_4K, P2M_RAM_RW);
     }
     guest = d->tot_pages;
-    hv_log(1, "domain %u: %lu guest pages, %lu hypervisor pages, rc %d\n", d->id, guest,
+    hv_log(2, "domain %u: %lu guest pages, %lu hypervisor pages, rc %d", d->id, guest,
            d->hyp_pages, rc);
     domain_unpause(d);
-    cpu_turn();
+    for (unsigned i = 0; i < TEST_TURNS; i++)
+        ok = turn_until(port_time_now() + TEST_TURN_NS) && ok;
     while (domain_kill(d) == -XEN_ERESTART) {
     }
     domain_put(d);
-    return rc == 0 && guest == TEST_PAGES;
+    domain_settle();
+    d = domain_get(1);
+    if (d) {
+        hv_log(0, "domain 1 outlives its last reference");
+        domain_put(d);
+        ok = false;
+    }
+    return ok && rc == 0 && guest == TEST_PAGES;
 }
 
 bool first_light(void)
 {
-    uint64_t before = free_page_count();
     struct audit_report report;
-    bool ok = timers_work();
+    uint64_t before;
+    bool ok = pages_are_guarded();
 
+    ok = timers_work() && ok;
+    /* The first domain leaves the page of the domain table that it needed. */
     ok = domain_lives_and_dies() && ok;
+    before = free_page_count();
+    ok = domain_lives_and_dies() && ok;
+    if (free_page_count() != before) {
+        hv_log(0, "free pages: %lu before, %lu after", before, free_page_count());
+        ok = false;
+    }
     audit_run(&report);
-    hv_log(1, "memory: %lu MiB, %lu pages free, %lu hypervisor pages\n",
-           total_page_count() >> 8, free_page_count(), report.frames_hyp);
-    hv_log(1, "audit: %u violations%s%s, %lu frames leaked\n", report.violations,
+    hv_log(2, "memory: %lu MiB, %lu pages free, %lu of the hypervisor", total_page_count() >> 8,
+           free_page_count(), report.frames_hyp);
+    hv_log(2, "audit: %u violations%s%s, %lu frames leaked", report.violations,
            report.first ? ", first " : "", report.first ? report.first : "",
            report.frames_leaked);
-    if (free_page_count() != before)
-        hv_log(0, "free pages: %lu before, %lu after\n", before, free_page_count());
-    return ok && report.violations == 0 && report.frames_leaked == 0 &&
-           free_page_count() == before;
+    return ok && report.violations == 0 && report.frames_leaked == 0;
 }

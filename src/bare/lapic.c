@@ -6,6 +6,8 @@
 
 #define MSR_APIC_BASE 0x1bu
 #define APIC_BASE_ENABLE (1u << 11)
+#define APIC_BASE_ADDRESS UINT64_C(0x000ffffffffff000)
+#define PIC_VECTORS 0x20u
 #define APIC_TPR 0x80u
 #define APIC_EOI 0xb0u
 #define APIC_SVR 0xf0u
@@ -36,14 +38,28 @@ void lapic_eoi(void)
     apic_write(APIC_EOI, 0);
 }
 
+/* The legacy interrupt controllers: all lines masked, and what they may still
+ * raise by mistake moved off the vectors of exceptions. */
+static void pic_silence(void)
+{
+    static const uint16_t command[2] = {0x20, 0xa0};
+
+    for (unsigned i = 0; i < 2; i++) {
+        outb(command[i], 0x11); /* ICW1: edge, cascade, ICW4 follows */
+        outb(command[i] + 1, (uint8_t)(PIC_VECTORS + 8 * i));
+        outb(command[i] + 1, i == 0 ? 4 : 2);
+        outb(command[i] + 1, 1);
+        outb(command[i] + 1, 0xff);
+    }
+}
+
 void lapic_init(void)
 {
     uint64_t base = rdmsr(MSR_APIC_BASE), start;
 
     wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
-    apic = phys_to_ptr(base & PAGE_MASK);
-    outb(0x21, 0xff); /* legacy interrupt controllers off */
-    outb(0xa1, 0xff);
+    pic_silence();
+    apic = paging_map_device(base & APIC_BASE_ADDRESS);
     apic_write(APIC_TPR, 0);
     apic_write(APIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
     apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_16);

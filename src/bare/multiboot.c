@@ -9,10 +9,13 @@
 #define MB2_INFO_MAX (1u << 20)
 #define MB2_TAG_END 0u
 #define MB2_TAG_CMDLINE 1u
+#define MB2_TAG_MODULE 3u
 #define MB2_TAG_MMAP 6u
 #define MB2_TAG_RSDP_OLD 14u
 #define MB2_TAG_RSDP_NEW 15u
 #define MB2_MEMORY_AVAILABLE 1u
+#define RSDP_OLD_BYTES 20u
+#define RSDP_NEW_BYTES 36u
 #define LOW_RESERVED (1u << 20)
 #define IDENTITY_END (UINT64_C(4) << 30) /* mapped when this runs */
 
@@ -30,7 +33,10 @@ struct mmap_entry {
     uint32_t type, zero;
 };
 
-extern uint8_t image_start[], image_end[];
+struct module_tag {
+    struct tag tag;
+    uint32_t start, end;
+};
 
 static void add_range(struct bare_boot *b, uint64_t start, uint64_t end)
 {
@@ -57,68 +63,110 @@ static void exclude(struct bare_boot *b, uint64_t start, uint64_t end)
     }
 }
 
-static void read_mmap(const struct mmap_tag *m, struct bare_boot *out)
+void multiboot_limit(struct bare_boot *b, uint64_t end)
+{
+    exclude(b, end, UINT64_MAX);
+}
+
+/* Adds the entries that are RAM, or takes away those that are not: firmware may
+ * list both for the same addresses. What is not RAM loses its partial pages. */
+static void read_mmap(const struct mmap_tag *m, bool ram, struct bare_boot *out)
 {
     const uint8_t *p = (const uint8_t *)(m + 1), *end = (const uint8_t *)m + m->tag.size;
 
-    if (m->entry_size < sizeof(struct mmap_entry))
+    if (m->tag.size < sizeof(*m) || m->entry_size < sizeof(struct mmap_entry))
         return;
     for (; (size_t)(end - p) >= m->entry_size; p += m->entry_size) {
         struct mmap_entry e;
 
         memcpy(&e, p, sizeof(e));
-        if (e.type != MB2_MEMORY_AVAILABLE || add_overflows(e.addr, e.len))
+        if (add_overflows(e.addr, e.len) || (e.type == MB2_MEMORY_AVAILABLE) != ram)
             continue;
-        add_range(out, e.addr, e.addr + e.len);
-        out->highest = max_u64(out->highest, e.addr + e.len);
+        exclude(out, e.addr, e.addr + e.len);
+        if (ram)
+            add_range(out, e.addr, e.addr + e.len);
     }
+}
+
+static void read_rsdp(const struct tag *t, uint32_t bytes, struct bare_boot *out)
+{
+    if (t->size - sizeof(*t) < bytes || out->rsdp_bytes > bytes)
+        return;
+    out->rsdp = (uint64_t)(uintptr_t)(t + 1) - DIRECTMAP_BASE;
+    out->rsdp_bytes = bytes;
 }
 
 static void read_tag(const struct tag *t, struct bare_boot *out)
 {
+    const char *text = (const char *)(t + 1);
+
     switch (t->type) {
     case MB2_TAG_CMDLINE:
-        out->cmdline = (const char *)(t + 1);
+        if (str_len_max(text, t->size - sizeof(*t)) < t->size - sizeof(*t))
+            out->cmdline = text;
         break;
     case MB2_TAG_MMAP:
-        if (t->size >= sizeof(struct mmap_tag))
-            read_mmap((const struct mmap_tag *)t, out);
+        read_mmap((const struct mmap_tag *)t, true, out);
         break;
     case MB2_TAG_RSDP_OLD:
-        if (!out->rsdp)
-            out->rsdp = (uint64_t)(uintptr_t)(t + 1) - DIRECTMAP_BASE;
+        read_rsdp(t, RSDP_OLD_BYTES, out);
         break;
     case MB2_TAG_RSDP_NEW:
-        out->rsdp = (uint64_t)(uintptr_t)(t + 1) - DIRECTMAP_BASE;
+        read_rsdp(t, RSDP_NEW_BYTES, out);
         break;
     default:
         break;
     }
 }
 
+/* What is in use, once all RAM is known. */
+static void read_holes(const struct tag *t, struct bare_boot *out)
+{
+    const struct module_tag *m = (const struct module_tag *)t;
+
+    if (t->type == MB2_TAG_MMAP)
+        read_mmap((const struct mmap_tag *)t, false, out);
+    else if (t->type == MB2_TAG_MODULE && t->size >= sizeof(*m) && m->start < m->end)
+        exclude(out, m->start, m->end);
+}
+
+/* Gives each tag of the information structure to read; false when one does not
+ * fit into it. */
+static bool walk(const uint8_t *base, uint32_t total, bool holes, struct bare_boot *out)
+{
+    uint64_t at = 8;
+
+    while (at + sizeof(struct tag) <= total) {
+        const struct tag *t = (const struct tag *)(base + at);
+
+        if (t->type == MB2_TAG_END)
+            break;
+        if (t->size < sizeof(*t) || t->size > total - at)
+            return false;
+        if (holes)
+            read_holes(t, out);
+        else
+            read_tag(t, out);
+        at += align_up(t->size, 8);
+    }
+    return true;
+}
+
 bool multiboot_parse(uint32_t magic, uint32_t info, struct bare_boot *out)
 {
-    const uint8_t *base = phys_to_ptr(info), *p;
+    const uint8_t *base = phys_to_ptr(info);
     uint32_t total;
 
+    out->cmdline = "";
     if (magic != MB2_MAGIC)
         return false;
     memcpy(&total, base, sizeof(total));
     if (total < 16 || total > MB2_INFO_MAX || info + (uint64_t)total > IDENTITY_END)
         return false;
-    for (p = base + 8; (size_t)(base + total - p) >= sizeof(struct tag);) {
-        const struct tag *t = (const struct tag *)p;
-
-        if (t->type == MB2_TAG_END)
-            break;
-        if (t->size < sizeof(*t) || t->size > (size_t)(base + total - p))
-            return false;
-        read_tag(t, out);
-        p += align_up(t->size, 8);
-    }
+    if (!walk(base, total, false, out) || !walk(base, total, true, out))
+        return false;
     exclude(out, 0, LOW_RESERVED);
-    exclude(out, (uint64_t)(uintptr_t)image_start - IMAGE_BASE,
-            (uint64_t)(uintptr_t)image_end - IMAGE_BASE);
+    exclude(out, image_phys(image_start), image_phys(image_end));
     exclude(out, info, info + (uint64_t)total);
     return out->ram_count != 0;
 }

@@ -1,21 +1,40 @@
-/* The direct map beyond the first 4 GiB that entry.S made (SDM Vol. 3 4.5). */
+/* The final page tables (SDM Vol. 3 4.5). All of RAM in the direct map, never
+ * executable; the image in 4 KiB pages by section, none of them both writable
+ * and executable, text and constants read-only in the direct map too; the guards
+ * of the stacks nowhere. Firmware's tables lie outside what it calls RAM: the
+ * direct map covers at least 4 GiB, and there the MTRRs say what is uncached. */
 #include "bare/bare.h"
 
 #include "base/arith.h"
+#include "base/check.h"
 #include "base/string.h"
 #include "port/mem.h"
 #include "port/power.h"
 
-#define PTE_PRESENT_WRITE 3u
-#define PTE_LARGE 0x83u
+#define PTE_PRESENT UINT64_C(1)
+#define PTE_WRITE UINT64_C(2)
+#define PTE_UNCACHED UINT64_C(0x18) /* PCD and PWT: entry 3 of the PAT, UC at reset */
+#define PTE_LARGE UINT64_C(0x80)
 #define PTE_NX (UINT64_C(1) << 63)
-#define TABLE_SPAN (UINT64_C(1) << 30)
+#define PTE_ADDRESS UINT64_C(0x000ffffffffff000)
+#define PTE_DATA (PTE_PRESENT | PTE_WRITE | PTE_NX)
+#define PTE_TABLE (PTE_PRESENT | PTE_WRITE)
+#define ENTRIES 512u
+#define SPAN_2M (UINT64_C(1) << 21)
+#define SPAN_1G (UINT64_C(1) << 30)
 #define BOOT_MAPPED (UINT64_C(4) << 30)
-#define DIRECTMAP_SLOT 256u
 #define DIRECTMAP_MAX (UINT64_C(512) << 30) /* one PML4 slot */
+#define DEVICE_BASE (IMAGE_BASE + SPAN_1G)
+#define IMAGE_SLOT 510u
+#define DEVICE_SLOT 511u
 
-extern uint64_t boot_pml4[512];
+extern uint64_t boot_pml4[ENTRIES], boot_pdpt[ENTRIES], boot_pdpt_high[ENTRIES];
+extern uint64_t boot_pd[4 * ENTRIES];
 uint8_t *port_directmap = (uint8_t *)DIRECTMAP_BASE;
+
+static uint64_t device_pd[ENTRIES] __attribute__((aligned(4096)));
+static uint64_t device_pt[ENTRIES] __attribute__((aligned(4096)));
+static unsigned devices;
 
 /* One zeroed table page from the first RAM range below 4 GiB that has one. */
 static uint64_t take_page(struct bare_boot *boot)
@@ -33,22 +52,128 @@ static uint64_t take_page(struct bare_boot *boot)
     port_panic("no memory for page tables");
 }
 
+static void load_tables(void)
+{
+    __asm__ volatile("mov %0, %%cr3" : : "r"(image_phys(boot_pml4)) : "memory");
+}
+
+/* Rights of the page of the image that runs at va; 0: a guard, unmapped. */
+static uint64_t image_rights(uint64_t va)
+{
+    for (unsigned i = 0; i < BARE_STACKS; i++) {
+        if (va == bare_stacks[i].guard)
+            return 0;
+    }
+    if (va < (uint64_t)(uintptr_t)image_text_end)
+        return PTE_PRESENT;
+    if (va < (uint64_t)(uintptr_t)image_rodata_end)
+        return PTE_PRESENT | PTE_NX;
+    return PTE_DATA;
+}
+
+/* A table of the 2 MiB at pa, which hold some of the image: as the image sees
+ * itself, or as the direct map shows all of them. */
+static uint64_t image_table(struct bare_boot *boot, uint64_t pa, bool direct)
+{
+    uint64_t table = take_page(boot);
+    uint64_t *pt = phys_to_ptr(table);
+
+    for (unsigned i = 0; i < ENTRIES; i++, pa += PAGE_SIZE) {
+        bool inside = pa >= image_phys(image_start) && pa < image_phys(image_end);
+        uint64_t rights = direct ? PTE_DATA : 0;
+
+        if (inside) {
+            rights = image_rights(pa + IMAGE_BASE);
+            if (direct && rights)
+                rights |= PTE_NX;
+        }
+        pt[i] = rights ? pa | rights : 0;
+    }
+    return table | PTE_TABLE;
+}
+
+static void map_image(struct bare_boot *boot)
+{
+    uint64_t table = take_page(boot);
+    uint64_t *pd = phys_to_ptr(table);
+    uint64_t pa = align_down(image_phys(image_start), SPAN_2M);
+
+    for (; pa < image_phys(image_end); pa += SPAN_2M) {
+        pd[pa / SPAN_2M] = image_table(boot, pa, false);
+        boot_pd[pa / SPAN_2M] = image_table(boot, pa, true);
+    }
+    boot_pdpt_high[IMAGE_SLOT] = table | PTE_TABLE;
+}
+
 void paging_init(struct bare_boot *boot)
 {
-    uint64_t *pdpt = phys_to_ptr(boot_pml4[DIRECTMAP_SLOT] & PAGE_MASK);
-    uint64_t end = min_u64(align_up(boot->highest, TABLE_SPAN), DIRECTMAP_MAX);
+    uint64_t end = BOOT_MAPPED;
 
-    for (uint64_t pa = BOOT_MAPPED; pa < end; pa += TABLE_SPAN) {
+    multiboot_limit(boot, DIRECTMAP_MAX);
+    for (size_t i = 0; i < boot->ram_count; i++)
+        end = max_u64(end, align_up(boot->ram[i].end, SPAN_1G));
+    for (uint64_t pa = BOOT_MAPPED; pa < end; pa += SPAN_1G) {
         uint64_t table = take_page(boot);
         uint64_t *pd = phys_to_ptr(table);
 
-        for (unsigned i = 0; i < 512; i++)
-            pd[i] = (pa + ((uint64_t)i << 21)) | PTE_LARGE | PTE_NX;
-        pdpt[pa >> 30] = table | PTE_PRESENT_WRITE;
+        for (unsigned i = 0; i < ENTRIES; i++)
+            pd[i] = (pa + i * SPAN_2M) | PTE_LARGE | PTE_DATA;
+        boot_pdpt[pa / SPAN_1G] = table | PTE_TABLE;
     }
+    for (unsigned i = 0; i < ARRAY_SIZE(boot_pd); i++)
+        boot_pd[i] |= PTE_NX;
+    map_image(boot);
+    device_pd[0] = image_phys(device_pt) | PTE_TABLE;
+    boot_pdpt_high[DEVICE_SLOT] = image_phys(device_pd) | PTE_TABLE;
     boot_pml4[0] = 0; /* nothing runs or points below the direct map any more */
-    __asm__ volatile("mov %0, %%cr3"
-                     :
-                     : "r"((uint64_t)(uintptr_t)boot_pml4 - IMAGE_BASE)
-                     : "memory");
+    load_tables();
+}
+
+volatile void *paging_map_device(uint64_t pa)
+{
+    check(devices < ENTRIES);
+    device_pt[devices] = (pa & PTE_ADDRESS) | PTE_DATA | PTE_UNCACHED;
+    load_tables();
+    return (volatile void *)(DEVICE_BASE + devices++ * PAGE_SIZE);
+}
+
+static void audit_table(const uint64_t *table, unsigned level, bool write, bool exec,
+                        struct paging_figures *out)
+{
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        uint64_t e = table[i];
+        bool w = write && (e & PTE_WRITE), x = exec && !(e & PTE_NX);
+
+        if (!(e & PTE_PRESENT))
+            continue;
+        if (level > 0 && !(e & PTE_LARGE)) {
+            audit_table(phys_to_ptr(e & PTE_ADDRESS), level - 1, w, x, out);
+            continue;
+        }
+        out->leaves++;
+        out->writable_executable += w && x;
+    }
+}
+
+struct paging_figures paging_audit(void)
+{
+    struct paging_figures f = {0, 0};
+
+    audit_table(phys_to_ptr(read_cr3() & PTE_ADDRESS), 3, true, true, &f);
+    return f;
+}
+
+bool paging_mapped(uint64_t va)
+{
+    const uint64_t *table = phys_to_ptr(read_cr3() & PTE_ADDRESS);
+
+    for (unsigned level = 3;; level--) {
+        uint64_t e = table[va >> (PAGE_SHIFT + 9 * level) & (ENTRIES - 1)];
+
+        if (!(e & PTE_PRESENT))
+            return false;
+        if (level == 0 || (e & PTE_LARGE))
+            return true;
+        table = phys_to_ptr(e & PTE_ADDRESS);
+    }
 }

@@ -51,30 +51,16 @@ size_t port_console_read(uint16_t domid, char *s, size_t n)
     return 0;
 }
 
-static _Noreturn void halt(void)
-{
-    for (;;)
-        __asm__ volatile("cli; hlt");
-}
-
-void port_panic(const char *msg)
-{
-    uart_write("PANIC: ", 7);
-    uart_write(msg, str_len_max(msg, 512));
-    uart_write("\nRESULT FAIL\n", 13);
-    halt();
-}
-
 void port_power_off(void)
 {
     acpi_power_off();
-    halt();
+    machine_halt();
 }
 
 void port_reboot(void)
 {
     outb(0xcf9, 6);
-    halt();
+    machine_halt();
 }
 
 void port_trace(enum trace_event ev, uint64_t a, uint64_t b, uint64_t c)

@@ -1,19 +1,14 @@
-/* IDT, TSS with a stack of its own for double faults, and the report of
- * exceptions in the hypervisor, which are always its own fault. */
+/* IDT, TSS with stacks of their own for double faults, NMIs and machine checks.
+ * Exceptions in the hypervisor are always its own fault. */
 #include "bare/bare.h"
 
-#include "base/fmt.h"
-#include "port/power.h"
-
+#define EXCEPTIONS 32u
+#define VECTOR_NMI 2u
 #define VECTOR_DF 8u
+#define VECTOR_MC 18u
 #define GATE_PRESENT_INTERRUPT 0x8e00u
 #define TSS_SELECTOR 24u
 #define CODE_SELECTOR 8u
-
-struct trap_frame {
-    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
-    uint64_t vector, error, rip, cs, rflags, rsp, ss;
-};
 
 struct gate {
     uint16_t offset_low, selector;
@@ -37,21 +32,31 @@ void trap_handle(struct trap_frame *f);
 
 static struct gate idt[TRAP_VECTORS];
 static struct tss tss;
-static uint8_t df_stack[8192] __attribute__((aligned(16)));
 
 void trap_handle(struct trap_frame *f)
 {
-    static char text[160];
-
-    if (f->vector == VECTOR_TIMER) {
+    if (f->vector == VECTOR_PANIC)
+        panic_report(f, (const char *)f->rdi);
+    if (f->vector < EXCEPTIONS)
+        panic_report(f, NULL);
+    if (f->vector == VECTOR_TIMER)
         lapic_eoi();
-        return;
+    /* The rest is spurious, and no one waits for an acknowledgement. */
+}
+
+/* The exceptions that may come with a stack that cannot be used, SDM Vol. 3 6.14.5. */
+static uint16_t ist_of(unsigned vector)
+{
+    switch (vector) {
+    case VECTOR_DF:
+        return STACK_DF;
+    case VECTOR_NMI:
+        return STACK_NMI;
+    case VECTOR_MC:
+        return STACK_MC;
+    default:
+        return 0;
     }
-    if (f->vector >= 32)
-        return; /* spurious: nothing to acknowledge */
-    fmt_print(text, sizeof(text), "exception %lu error %lx rip %lx rsp %lx rax %lx rdi %lx",
-              f->vector, f->error, f->rip, f->rsp, f->rax, f->rdi);
-    port_panic(text);
 }
 
 void trap_init(void)
@@ -68,12 +73,13 @@ void trap_init(void)
         idt[i] = (struct gate){
             .offset_low = (uint16_t)entry,
             .selector = CODE_SELECTOR,
-            .ist_type = (uint16_t)(GATE_PRESENT_INTERRUPT | (i == VECTOR_DF ? 1u : 0u)),
+            .ist_type = (uint16_t)(GATE_PRESENT_INTERRUPT | ist_of(i)),
             .offset_mid = (uint16_t)(entry >> 16),
             .offset_high = (uint32_t)(entry >> 32),
         };
     }
-    tss.ist[0] = (uint64_t)(uintptr_t)(df_stack + sizeof(df_stack));
+    for (unsigned i = STACK_DF; i < BARE_STACKS; i++)
+        tss.ist[i - 1] = bare_stacks[i].top; /* IST 1 is the first */
     tss.iomap = sizeof(tss);
     bare_gdt[3] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | UINT64_C(0x89) << 40 |
                   (base >> 24 & 0xff) << 56;

@@ -13,7 +13,6 @@
 /* Writes at most cap - 1 characters and a NUL into buf; what does not fit is cut.
  * Returns the characters written without the NUL. cap 0: nothing is written. */
 size_t fmt_vprint(char *buf, size_t cap, const char *fmt, va_list args);
-size_t fmt_print(char *buf, size_t cap, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+size_t fmt_print(char *buf, size_t cap, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -113,8 +113,10 @@ int hv_init(const struct boot_info *boot)
     hv->frames = mfn_to_ptr(mfn(home + hv_pages));
     hv->max_mfn = max_mfn;
     hv->ram_dirty = !boot->ram_zeroed;
+    hv->policy_silo = boot->silo;
     lock_init(&hv->domain_list_lock, LOCK_DOMAIN_LIST);
     lock_init(&hv->log_lock, LOCK_CONSOLE);
+    hv->log_levels = CONSOLE_LEVELS_DEFAULT;
     fill_frame_table(boot, home, pages);
     heap_init();
     cpus_init(boot->cpu_count);

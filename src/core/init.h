@@ -14,6 +14,7 @@ struct boot_info {
     size_t ram_count;
     uint32_t cpu_count;
     bool ram_zeroed; /* all of ram holds zeroes: nothing needs scrubbing at first */
+    bool silo;       /* policy: unprivileged domains are kept apart */
 };
 
 /* Builds struct hv inside the given memory: frame table, heap, CPUs. Runs once

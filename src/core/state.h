@@ -49,6 +49,7 @@ struct heap {
     uint64_t total_pages; /* frames of RAM in the frame table, in use or free */
     mfn_t scrub;          /* dirty block being zeroed, 0: none ... */
     uint64_t scrub_done;  /* ... whose first frames are zero already */
+    uint64_t claimed;     /* sum of the domains' outstanding_pages */
 };
 
 struct hv {
@@ -64,7 +65,9 @@ struct hv {
     uint32_t alive_count;  /* not shut down */
     struct cpu cpu[MAX_CPUS];
     struct lock log_lock;
+    uint32_t log_levels; /* console_show() */
     struct pvclock_base clock;
+    bool policy_silo; /* policy/: unprivileged domains are kept apart */
 };
 
 extern struct hv *hv;

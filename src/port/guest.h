@@ -37,26 +37,26 @@ struct guest_regs {
 };
 
 enum exit_reason {
-    EXIT_PREEMPTED,  /* kick, timer or host interrupt: nothing to emulate */
-    EXIT_HLT,        /* rip at the instruction, insn_len set */
-    EXIT_CPUID,      /* leaf in rax, subleaf in rcx */
-    EXIT_RDMSR,      /* index in rcx */
-    EXIT_WRMSR,      /* index in rcx, value in rdx:rax */
-    EXIT_IO,         /* io */
-    EXIT_HYPERCALL,  /* vmcall or vmmcall; number in rax */
-    EXIT_FAULT2,     /* second-stage violation or misconfiguration: fault2 */
-    EXIT_EXCEPTION,  /* an intercepted exception: event */
-    EXIT_CR_WRITE,   /* mov to cr, clts, lmsw: cr */
-    EXIT_TRIPLE,     /* triple fault */
-    EXIT_WINDOW,     /* the window asked for in guest_entry is open */
-    EXIT_PAUSE,      /* pause loop */
-    EXIT_RDTSC,      /* rdtsc: result wanted in rdx:rax */
-    EXIT_RDTSCP,     /* rdtscp: also rcx */
-    EXIT_XSETBV,     /* index in rcx, value in rdx:rax */
-    EXIT_CACHE,      /* invd, wbinvd */
-    EXIT_DR,         /* mov to or from a debug register */
-    EXIT_UNDEFINED,  /* an instruction no guest may use: gets #UD */
-    EXIT_FAILED,     /* the engine refused the state: the domain crashes */
+    EXIT_PREEMPTED, /* kick, timer or host interrupt: nothing to emulate */
+    EXIT_HLT,       /* rip at the instruction, insn_len set */
+    EXIT_CPUID,     /* leaf in rax, subleaf in rcx */
+    EXIT_RDMSR,     /* index in rcx */
+    EXIT_WRMSR,     /* index in rcx, value in rdx:rax */
+    EXIT_IO,        /* io */
+    EXIT_HYPERCALL, /* vmcall or vmmcall; number in rax */
+    EXIT_FAULT2,    /* second-stage violation or misconfiguration: fault2 */
+    EXIT_EXCEPTION, /* an intercepted exception: event */
+    EXIT_CR_WRITE,  /* mov to cr, clts, lmsw: cr */
+    EXIT_TRIPLE,    /* triple fault */
+    EXIT_WINDOW,    /* the window asked for in guest_entry is open */
+    EXIT_PAUSE,     /* pause loop */
+    EXIT_RDTSC,     /* rdtsc: result wanted in rdx:rax */
+    EXIT_RDTSCP,    /* rdtscp: also rcx */
+    EXIT_XSETBV,    /* index in rcx, value in rdx:rax */
+    EXIT_CACHE,     /* invd, wbinvd */
+    EXIT_DR,        /* mov to or from a debug register */
+    EXIT_UNDEFINED, /* an instruction no guest may use: gets #UD */
+    EXIT_FAILED,    /* the engine refused the state: the domain crashes */
     EXIT_REASONS
 };
 
@@ -80,11 +80,11 @@ struct guest_event {
 };
 
 struct guest_exit {
-    uint8_t reason;    /* enum exit_reason */
-    uint8_t insn_len;  /* length of the instruction, 0 when not known */
-    uint8_t cpl;       /* current privilege level */
-    bool cs_l, cs_d;   /* CS.L and CS.D: decode size */
-    bool intr_shadow;  /* blocking by STI or MOV SS */
+    uint8_t reason;   /* enum exit_reason */
+    uint8_t insn_len; /* length of the instruction, 0 when not known */
+    uint8_t cpl;      /* current privilege level */
+    bool cs_l, cs_d;  /* CS.L and CS.D: decode size */
+    bool intr_shadow; /* blocking by STI or MOV SS */
     uint64_t cr0, cr3, cr4, efer;
     union {
         struct {

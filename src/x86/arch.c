@@ -203,10 +203,9 @@ bool arch_translate(struct vcpu *v, uint64_t gva, bool write, gaddr_t *out)
 /* Every domain is translated and has no PIRQs (no XEN_X86_EMU_USE_PIRQ). */
 uint32_t arch_features(const struct domain *d)
 {
-    uint32_t f = (1u << XENFEAT_memory_op_vnode_supported) |
-                 (1u << XENFEAT_writable_page_tables) | (1u << XENFEAT_auto_translated_physmap) |
-                 (1u << XENFEAT_hvm_callback_vector) | (1u << XENFEAT_hvm_safe_pvclock) |
-                 (1u << XENFEAT_not_direct_mapped);
+    uint32_t f = (1u << XENFEAT_memory_op_vnode_supported) | (1u << XENFEAT_writable_page_tables) |
+                 (1u << XENFEAT_auto_translated_physmap) | (1u << XENFEAT_hvm_callback_vector) |
+                 (1u << XENFEAT_hvm_safe_pvclock) | (1u << XENFEAT_not_direct_mapped);
 
     if ((d->vm_assist & (UINT64_C(1) << VMASST_TYPE_pae_extended_cr3)) != 0) {
         f |= 1u << XENFEAT_pae_pgdir_above_4gb;

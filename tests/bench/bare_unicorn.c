@@ -36,8 +36,8 @@ int main(int argc, char **argv)
         return 1;
     clock_gettime(CLOCK_MONOTONIC, &b);
     seconds = (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
-    printf("%.0f\n", (double)(strtoull(argc > 1 ? argv[1] : "100000", NULL, 0) * INSNS_PER_ROUND) /
-                         seconds);
+    printf("%.0f\n",
+           (double)(strtoull(argc > 1 ? argv[1] : "100000", NULL, 0) * INSNS_PER_ROUND) / seconds);
     uc_close(uc);
     return 0;
 }

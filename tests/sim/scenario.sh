@@ -107,7 +107,7 @@ neighbour-crash)
     worked good
     clean
     ;;
-neighbour-triple) with_neighbour 2 triple ;;
+neighbour-triple) with_neighbour 4 triple ;; # as on Xen, the guest asks for a reboot
 neighbour-spin) with_neighbour 4 spin --max-time 30 ;;
 neighbour-scribble) with_neighbour 0 scribble ;;
 neighbour-flood) with_neighbour 0 flood ;;

@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Boots the ISO in QEMU TCG and wants its verdict on the serial line.
-# usage: boot_bare.sh ISO [QEMU ARGUMENTS...]
+# Boots the ISO in QEMU TCG and wants its verdict on the serial line, and the
+# machine switched off.
+# usage: [COMMAND_LINE=WORDS] boot_bare.sh ISO [QEMU ARGUMENTS...]
 set -euo pipefail
+. "$(dirname "$0")/lib.sh"
 iso=$1
 shift
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-status=0
-timeout 120 qemu-system-x86_64 -M q35 -accel tcg -cpu qemu64 -m 512 -display none \
-    -serial "file:$log" -monitor none -no-reboot -cdrom "$iso" "$@" </dev/null || status=$?
-tr -d '\r' <"$log"
-if ! grep -q 'RESULT PASS' "$log" || grep -q 'RESULT FAIL' "$log"; then
+if [ -n "${COMMAND_LINE:-}" ]; then
+    iso_with_command_line "$iso" "$COMMAND_LINE" "$work/boot.iso"
+    iso=$work/boot.iso
+fi
+boot "$iso" "$@"
+cat "$work/serial"
+if ! grep -q 'RESULT PASS' "$work/serial" || grep -q 'RESULT FAIL' "$work/serial"; then
     echo "no RESULT PASS"
     exit 1
 fi

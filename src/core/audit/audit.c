@@ -65,12 +65,12 @@ static void audit_domains(struct audit_report *r)
         audit_claim(r, d->refs > 0 || d->tot_pages == 0, "INV-DOM-2",
                     "d%u has %lu guest pages, but no reference", d->id, d->tot_pages);
         audit_claim(r, d->refs > 0, "INV-DOM-1", "d%u is listed without a reference", d->id);
-        audit_claim(r, d->alive_counted == (d->state == DOMAIN_ALIVE && !d->shut_down),
-                    "INV-DOM-3", "d%u (state %u, shut down %u): counted as alive %u", d->id,
-                    d->state, d->shut_down, d->alive_counted);
+        audit_claim(r, d->alive_counted == (d->state == DOMAIN_ALIVE && !d->shut_down), "INV-DOM-3",
+                    "d%u (state %u, shut down %u): counted as alive %u", d->id, d->state,
+                    d->shut_down, d->alive_counted);
     }
-    audit_claim(r, listed == hv->domain_count, "INV-DOM-1", "%u domains listed, %u counted",
-                listed, hv->domain_count);
+    audit_claim(r, listed == hv->domain_count, "INV-DOM-1", "%u domains listed, %u counted", listed,
+                hv->domain_count);
     audit_claim(r, alive == hv->alive_count, "INV-DOM-3", "%u domains alive, %u counted", alive,
                 hv->alive_count);
 }

@@ -6,8 +6,8 @@
 
 struct audit_report {
     uint32_t violations;
-    const char *first;  /* name of the first violated invariant, or NULL */
-    char detail[160];   /* where */
+    const char *first; /* name of the first violated invariant, or NULL */
+    char detail[160];  /* where */
     uint64_t frames_free, frames_hyp, frames_guest;
     uint64_t frames_leaked; /* in use but accounted to nobody that lives */
 };

@@ -53,9 +53,9 @@ static void audit_virqs(struct audit_report *r, const struct domain *d, const st
         if (port == 0)
             continue;
         e = storage(d, port);
-        audit_claim(r, e != NULL && e->state == EVTCHN_VIRQ && e->remote_port == virq,
-                    "INV-EVT-3", "d%uv%u: VIRQ %u names port %u, which is not bound to it", d->id,
-                    v->id, virq, port);
+        audit_claim(r, e != NULL && e->state == EVTCHN_VIRQ && e->remote_port == virq, "INV-EVT-3",
+                    "d%uv%u: VIRQ %u names port %u, which is not bound to it", d->id, v->id, virq,
+                    port);
         /* Only these are raised per vCPU; EVTCHNOP_bind_vcpu may move others. */
         if (e != NULL && (virq == VIRQ_TIMER || virq == VIRQ_DEBUG))
             audit_claim(r, e->vcpu == v->id, "INV-EVT-3",

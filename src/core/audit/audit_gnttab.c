@@ -9,9 +9,9 @@ static void audit_frame(struct audit_report *r, const struct domain *d, const vo
 
     if (page != NULL)
         f = frame_read(ptr_to_mfn(page));
-    audit_claim(r, f.state == FRAME_USED && f.type == FRAME_SHARED && f.owner == d->id,
-                "INV-GNT-1", "%s grant frame %u of d%u is a frame of d%u, type %u", what, index,
-                d->id, f.owner, f.type);
+    audit_claim(r, f.state == FRAME_USED && f.type == FRAME_SHARED && f.owner == d->id, "INV-GNT-1",
+                "%s grant frame %u of d%u is a frame of d%u, type %u", what, index, d->id, f.owner,
+                f.type);
 }
 
 void audit_gnttab(struct audit_report *r, struct domain *d)
@@ -24,8 +24,8 @@ void audit_gnttab(struct audit_report *r, struct domain *d)
                 t->nr_frames <= GNTTAB_MAX_FRAMES && (t->nr_frames == 0 || t->shared != NULL) &&
                     t->nr_status_frames <= t->status_pages &&
                     (t->status_pages == 0 || t->status != NULL),
-                "INV-GNT-1", "d%u counts %u shared and %u of %u status frames", d->id,
-                t->nr_frames, t->nr_status_frames, t->status_pages);
+                "INV-GNT-1", "d%u counts %u shared and %u of %u status frames", d->id, t->nr_frames,
+                t->nr_status_frames, t->status_pages);
     if (r->violations != before)
         return;
     for (uint32_t i = 0; i < t->nr_frames; i++)

@@ -20,8 +20,7 @@ static bool should_merge(uint64_t m, struct free_block b)
     if (b.order >= FRAME_ORDER_MAX || buddy >= hv->max_mfn || !fw_is_free(hv->frames[buddy]))
         return false;
     other = fw_unpack_free(hv->frames[buddy]);
-    return other.order == b.order &&
-           (other.dirty == b.dirty || b.order < PAGE_ALLOC_MIXED_ORDER);
+    return other.order == b.order && (other.dirty == b.dirty || b.order < PAGE_ALLOC_MIXED_ORDER);
 }
 
 /* Checks the block that begins at m; returns its frames, at least 1. */
@@ -84,8 +83,8 @@ static uint64_t audit_list(struct audit_report *r, mfn_t head, bool high, bool d
             break;
         }
         b = fw_unpack_free(hv->frames[m]);
-        audit_claim(r, b.order == order && b.dirty == dirty && (m >= HEAP_LOW_FRAMES) == high,
-                    NAME, "block %#lx of order %u is on the list of order %u", m, b.order, order);
+        audit_claim(r, b.order == order && b.dirty == dirty && (m >= HEAP_LOW_FRAMES) == high, NAME,
+                    "block %#lx of order %u is on the list of order %u", m, b.order, order);
         audit_claim(r, b.prev == prev, NAME, "block %#lx follows %#lx, not %#lx", m, prev, b.prev);
         prev = m;
         m = b.next;

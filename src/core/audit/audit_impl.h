@@ -11,8 +11,7 @@ void audit_violation(struct audit_report *r, const char *name, const char *fmt, 
     __attribute__((format(printf, 3, 4)));
 
 /* Claims ok of invariant name; evaluates the text's arguments only if it fails. */
-#define audit_claim(r, ok, name, ...)                                                             \
-    ((ok) ? (void)0 : audit_violation((r), (name), __VA_ARGS__))
+#define audit_claim(r, ok, name, ...) ((ok) ? (void)0 : audit_violation((r), (name), __VA_ARGS__))
 
 /* The listed domain with this id, or NULL. */
 struct domain *audit_domain(uint64_t id);

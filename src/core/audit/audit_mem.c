@@ -23,8 +23,8 @@ static void audit_used(struct audit_report *r, uint64_t m, struct frame f)
     audit_claim(r, !f.allocated || !own, "INV-MEM-2",
                 "hypervisor frame %#lx of d%u is allocated to a guest", m, f.owner);
     audit_claim(r, f.type_count <= f.refs, "INV-MEM-3",
-                "frame %#lx of d%u has %u typed references and %u in all", m, f.owner,
-                f.type_count, f.refs);
+                "frame %#lx of d%u has %u typed references and %u in all", m, f.owner, f.type_count,
+                f.refs);
     audit_claim(r, f.type < FRAME_TYPES && (f.type_count > 0) == (f.type != FRAME_NONE && !own),
                 "INV-MEM-3", "frame %#lx of d%u has type %u with count %u", m, f.owner, f.type,
                 f.type_count);

@@ -36,8 +36,7 @@ static void audit_leaf_frame(struct p2m_walk *w, uint64_t g, mfn_t m, uint8_t ty
     unsigned id = w->d->id;
 
     if (is_ram(type)) {
-        audit_claim(w->r,
-                    f.state == FRAME_USED && f.owner == w->d->id && f.type < FRAME_HYP,
+        audit_claim(w->r, f.state == FRAME_USED && f.owner == w->d->id && f.type < FRAME_HYP,
                     "INV-P2M-2", "d%u maps gfn %#lx to frame %#lx of d%u, type %u, as its RAM", id,
                     g, m.v, f.owner, f.type);
     } else if (type == P2M_SHARED) {
@@ -156,8 +155,8 @@ void audit_p2m(struct audit_report *r, const struct domain *d, uint64_t *borrowe
         audit_table(&w, p->root, ROOT_LEVEL, 0);
     if (r->violations == before && w.ram_first <= w.ram_last)
         audit_single(&w);
-    audit_claim(r, w.tables == p->table_pages, "INV-P2M-5", "d%u has %lu tables, %u counted",
-                d->id, w.tables, p->table_pages);
+    audit_claim(r, w.tables == p->table_pages, "INV-P2M-5", "d%u has %lu tables, %u counted", d->id,
+                w.tables, p->table_pages);
     for (unsigned type = P2M_INVALID + 1; type < P2M_TYPES; type++) {
         audit_claim(r, w.pages[type] == p->pages[type], "INV-P2M-5",
                     "d%u maps %lu pages of type %u, %lu counted", d->id, w.pages[type], type,

@@ -20,10 +20,14 @@ struct domain_console {
     uint32_t log_lines, log_lost;
 };
 
-/* Log output: printf subset of base/fmt.h. Level 0 error .. 3 debug; debug lines
- * are not shown. One line per call, cut at CONSOLE_LINE bytes. */
+/* Log output: printf subset of base/fmt.h. Level 0 error, 1 warning, 2 info, 3
+ * debug. One line per call, cut at CONSOLE_LINE bytes. */
 #define CONSOLE_LINE 240u
 void hv_log(unsigned level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Shows lines of levels below levels, from hv_init() on all but debug lines. */
+#define CONSOLE_LEVELS_DEFAULT 3u
+void console_show(unsigned levels);
 
 /* The same for what a guest can provoke: names d, and shows at most
  * CONSOLE_GUEST_LINES lines per second of system time for it. */

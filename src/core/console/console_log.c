@@ -8,8 +8,6 @@
 #include "port/console.h"
 #include "port/time.h"
 
-/* Errors, warnings and notes; debug lines stay out. */
-#define LOG_LEVEL_SHOWN 2u
 #define LOG_PREFIX "(Corbel) "
 
 /* The log's lock exists from hv_init() on; before that one CPU runs. */
@@ -20,6 +18,16 @@ static bool log_lock(void)
     }
     lock_acquire(&hv->log_lock);
     return true;
+}
+
+static bool log_shows(unsigned level)
+{
+    return level < (hv != NULL ? hv->log_levels : CONSOLE_LEVELS_DEFAULT);
+}
+
+void console_show(unsigned levels)
+{
+    hv->log_levels = levels;
 }
 
 /* Writes prefix, text and a line end as one piece. */
@@ -49,7 +57,7 @@ void hv_log(unsigned level, const char *fmt, ...)
 {
     va_list ap;
 
-    if (level > LOG_LEVEL_SHOWN) {
+    if (!log_shows(level)) {
         return;
     }
     va_start(ap, fmt);
@@ -92,7 +100,7 @@ void hv_log_guest(struct domain *d, unsigned level, const char *fmt, ...)
     size_t n;
     va_list ap;
 
-    if (level > LOG_LEVEL_SHOWN || !log_allowed(d, &lost)) {
+    if (!log_shows(level) || !log_allowed(d, &lost)) {
         return;
     }
     if (lost != 0) {

@@ -5,6 +5,7 @@
 #include "base/string.h"
 #include "core/arch.h"
 #include "core/domain/domain_list.h"
+#include "core/mem/hyp_limit.h"
 #include "core/mem/page_alloc.h"
 #include "core/state.h"
 #include "core/time/pvclock.h"
@@ -92,6 +93,7 @@ static int domain_build(struct domain *d, const struct xen_domctl_createdomain *
     }
     if (rc == 0) {
         wallclock_update(d);
+        hyp_limit_set(d);
     }
     return rc;
 }

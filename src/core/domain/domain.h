@@ -73,6 +73,8 @@ struct domain {
     struct timer watchdog[DOMAIN_WATCHDOGS]; /* SCHEDOP_watchdog; under lock */
     uint32_t watchdog_used;                  /* bit per watchdog */
     uint32_t sched_active, sched_epoch;      /* sched_account.c: active vCPUs in this pass */
+    uint64_t outstanding_pages; /* claimed, not yet allocated; under the heap's lock */
+    uint64_t hyp_limit; /* most hyp_pages besides second-stage tables, 0: any; hyp_limit.c */
 };
 
 /* Creates a domain from the toolstack's structure. Error as Xen's

@@ -6,6 +6,7 @@
 #include "core/domain/domain_list.h"
 #include "core/hypercall/hypercall.h"
 #include "core/mem/page_alloc.h"
+#include "core/mem/page_claim.h"
 #include "core/state.h"
 #include "core/vcpu/vcpu.h"
 #include "port/trace.h"
@@ -33,6 +34,7 @@ static void stop_all(struct domain *d)
     store_u8(&d->state, DOMAIN_DYING);
     domain_uncount_alive(d);
     lock_release(&d->lock);
+    (void)page_claim_set(d, 0);
     port_trace(TRACE_DOMAIN, d->id, DOMAIN_DYING, 0);
     for (uint32_t i = 0; i < d->max_vcpus; i++) {
         if (nth_vcpu(d, i) != NULL) {

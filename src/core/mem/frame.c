@@ -103,8 +103,8 @@ void frame_put_type(mfn_t m)
         word = load_u64(p);
         count = fw_type_count(word);
         check(fw_is_used(word) && count > 0);
-    } while (!cmpxchg_u64(
-        p, word, fw_with_type(word, count > 1 ? fw_type(word) : FRAME_NONE, count - 1)));
+    } while (!cmpxchg_u64(p, word,
+                          fw_with_type(word, count > 1 ? fw_type(word) : FRAME_NONE, count - 1)));
 }
 
 bool frame_release_allocation(mfn_t m)

@@ -14,6 +14,7 @@
 #include "base/string.h"
 #include "core/domain/domain.h"
 #include "core/mem/frame_word.h"
+#include "core/mem/page_claim.h"
 #include "core/state.h"
 #include "port/mem.h"
 
@@ -126,35 +127,50 @@ static mfn_t list_find(mfn_t head, uint64_t limit)
     return mfn(0);
 }
 
-/* A block of at least order below limit frames, or 0: the smallest that does,
+/* What is asked of the free lists. */
+struct request {
+    struct domain *d; /* whose guest memory, and whose claim, it is; NULL: neither */
+    uint64_t limit;   /* frames below this number, a power of two */
+    unsigned order;
+    bool clean; /* no block that would have to be zeroed first */
+};
+
+/* A block of at least the order below the limit, or 0: the smallest that does,
  * clean before dirty. Blocks are aligned and limit is a power of two, so a block
  * that begins below the limit ends there. */
-static mfn_t block_find(const struct heap_list *z, unsigned order, uint64_t limit)
+static mfn_t block_find(const struct heap_list *z, const struct request *q)
 {
     mfn_t m = mfn(0);
 
-    for (; order <= FRAME_ORDER_MAX && m.v == 0; order++) {
-        m = list_find(z->clean[order], limit);
-        if (m.v == 0)
-            m = list_find(z->dirty[order], limit);
+    for (unsigned order = q->order; order <= FRAME_ORDER_MAX && m.v == 0; order++) {
+        m = list_find(z->clean[order], q->limit);
+        if (m.v == 0 && !q->clean)
+            m = list_find(z->dirty[order], q->limit);
     }
     return m;
 }
 
-/* Takes 2^order frames below limit; *dirty says whether they need zeroing. The
- * head's word says in use without references. mfn 0 when there are none. */
-static mfn_t block_take(unsigned order, uint64_t limit, bool *dirty)
+/* Takes the frames; *dirty says whether they need zeroing. The head's word says
+ * in use without references. mfn 0 when there are none. */
+static mfn_t block_take(const struct request *q, bool *dirty)
 {
     struct heap *h = &hv->heap;
+    unsigned order = q->order;
     mfn_t m = mfn(0);
 
     lock_acquire(&h->lock);
-    if (limit > HEAP_LOW_FRAMES)
-        m = block_find(&h->zone[HEAP_HIGH], order, limit);
+    if (!page_claim_admits(q->d, frames_of(order))) {
+        lock_release(&h->lock);
+        return m;
+    }
+    if (q->limit > HEAP_LOW_FRAMES)
+        m = block_find(&h->zone[HEAP_HIGH], q);
     if (m.v == 0)
-        m = block_find(&h->zone[HEAP_LOW], order, limit);
+        m = block_find(&h->zone[HEAP_LOW], q);
     if (m.v != 0) {
         struct free_block b = block_read(m);
+
+        page_claim_consume(q->d, frames_of(order));
 
         block_unlink(m, b);
         while (b.order > order) {
@@ -170,10 +186,11 @@ static mfn_t block_take(unsigned order, uint64_t limit, bool *dirty)
 
 /* Takes, zeroes, and gives every frame its word; the words come last because
  * they are what makes the frames reachable. */
-static mfn_t pages_alloc(unsigned order, uint64_t limit, uint64_t word)
+static mfn_t pages_alloc(const struct request *q, uint64_t word)
 {
+    unsigned order = q->order;
     bool dirty = false;
-    mfn_t m = block_take(order, limit, &dirty);
+    mfn_t m = block_take(q, &dirty);
 
     if (m.v == 0)
         return mfn_invalid();
@@ -240,18 +257,31 @@ mfn_t guest_pages_alloc(struct domain *d, unsigned order)
     return guest_pages_alloc_below(d, order, 0);
 }
 
-mfn_t guest_pages_alloc_below(struct domain *d, unsigned order, unsigned addr_bits)
+static mfn_t guest_alloc(const struct request *q)
 {
+    struct domain *d = q->d;
     mfn_t m;
 
-    if (order > FRAME_ORDER_MAX)
+    if (q->order > FRAME_ORDER_MAX)
         return mfn_invalid();
-    if (!domain_pages_reserve(d, frames_of(order)))
+    if (!domain_pages_reserve(d, frames_of(q->order)))
         return mfn_invalid();
-    m = pages_alloc(order, limit_of_bits(addr_bits), fw_pack_used(FRAME_NONE, true, 1, d->id));
+    m = pages_alloc(q, fw_pack_used(FRAME_NONE, true, 1, d->id));
     if (mfn_is_invalid(m))
-        domain_pages_return(d, frames_of(order));
+        domain_pages_return(d, frames_of(q->order));
     return m;
+}
+
+mfn_t guest_pages_alloc_below(struct domain *d, unsigned order, unsigned addr_bits)
+{
+    return guest_alloc(
+        &(struct request){.d = d, .order = order, .limit = limit_of_bits(addr_bits)});
+}
+
+mfn_t guest_pages_alloc_clean(struct domain *d, unsigned order, unsigned addr_bits)
+{
+    return guest_alloc(&(struct request){
+        .d = d, .order = order, .limit = limit_of_bits(addr_bits), .clean = true});
 }
 
 /* A domain lives as long as frames are accounted to it, so its list entry can be
@@ -283,18 +313,35 @@ static void hyp_account(domid_t owner, uint64_t delta)
         fetch_add_u64(&d->hyp_pages, delta);
 }
 
+/* Counts n more hypervisor frames, unless that passes d's limit. */
+static bool hyp_pages_count(const struct domain *d, uint64_t *count, uint64_t n)
+{
+    uint64_t limit = d == NULL ? UINT64_MAX : hyp_pages_limit(d);
+    uint64_t old;
+
+    do {
+        old = load_u64(count);
+        if (old > limit || n > limit - old)
+            return false;
+    } while (!cmpxchg_u64(count, old, old + n));
+    return true;
+}
+
 void *hyp_pages_alloc(struct domain *d, unsigned order, enum frame_type type)
 {
     domid_t owner = d == NULL ? DOMID_XEN : d->id;
+    struct request q = {.order = order, .limit = limit_of_bits(0)};
+    uint64_t *count = d == NULL ? &hv->hyp_pages : &d->hyp_pages;
     mfn_t m;
 
     check(type >= FRAME_HYP && type < FRAME_TYPES);
-    if (order > FRAME_ORDER_MAX)
+    if (order > FRAME_ORDER_MAX || !hyp_pages_count(d, count, frames_of(order)))
         return NULL;
-    m = pages_alloc(order, limit_of_bits(0), fw_pack_used(type, false, 1, owner));
-    if (mfn_is_invalid(m))
+    m = pages_alloc(&q, fw_pack_used(type, false, 1, owner));
+    if (mfn_is_invalid(m)) {
+        fetch_add_u64(count, 0 - frames_of(order));
         return NULL;
-    fetch_add_u64(d == NULL ? &hv->hyp_pages : &d->hyp_pages, frames_of(order));
+    }
     return mfn_to_ptr(m);
 }
 
@@ -338,6 +385,20 @@ unsigned order_of_bytes(uint64_t bytes)
     while (order < 63 - PAGE_SHIFT && (PAGE_SIZE << order) < bytes)
         order++;
     return order;
+}
+
+mfn_t page_alloc_scratch(uint64_t pages, bool *dirty)
+{
+    for (unsigned order = order_of_bytes(pages << PAGE_SHIFT); order <= FRAME_ORDER_MAX; order++) {
+        for (unsigned zone = 0; zone < HEAP_ZONES; zone++) {
+            const struct heap_list *z = &hv->heap.zone[zone];
+
+            *dirty = z->dirty[order].v != 0;
+            if (*dirty || z->clean[order].v != 0)
+                return *dirty ? z->dirty[order] : z->clean[order];
+        }
+    }
+    return mfn_invalid();
 }
 
 uint64_t free_page_count(void)

@@ -24,14 +24,23 @@ mfn_t guest_pages_alloc(struct domain *d, unsigned order);
  * although a fragmented heap still holds a block. */
 mfn_t guest_pages_alloc_below(struct domain *d, unsigned order, unsigned addr_bits);
 
+/* As guest_pages_alloc_below, but fails rather than zero memory first: for orders
+ * whose zeroing would take longer than one may keep a CPU. */
+mfn_t guest_pages_alloc_clean(struct domain *d, unsigned order, unsigned addr_bits);
+
 /* 2^order zeroed hypervisor frames of the given type (FRAME_HYP, FRAME_SHARED
  * or FRAME_P2M), accounted to d (NULL: the hypervisor itself). One reference
- * each. NULL when memory is short. */
+ * each. NULL when memory is short, or d has as much as hyp_pages_limit() allows. */
 void *hyp_pages_alloc(struct domain *d, unsigned order, enum frame_type type);
 
 /* Gives them back at once; the caller knows that nobody maps them. For
  * FRAME_SHARED pages that a guest may still map, use frame_put(). */
 void hyp_pages_free(void *p, unsigned order);
+
+/* How many hypervisor frames may serve d: what its vCPUs, its ports, grants and
+ * mappings of grants, and its second stage need at the limits that its creator
+ * set. UINT64_MAX while it is being created. */
+uint64_t hyp_pages_limit(const struct domain *d);
 
 /* Pages that satisfy sizeof-type requests: bytes rounded up to a power of two
  * of frames. */
@@ -42,6 +51,11 @@ void page_free_one(mfn_t m);
 
 uint64_t free_page_count(void);
 uint64_t total_page_count(void);
+
+/* The first frame of a free block of at least so many pages, for the audit to
+ * write in while no other CPU is inside the core: the block stays free, and must
+ * hold zeroes again afterwards unless *dirty. Invalid when there is none. */
+mfn_t page_alloc_scratch(uint64_t pages, bool *dirty);
 
 /* Scrubs some dirty free memory; called when a CPU is idle. True iff there was
  * any. */

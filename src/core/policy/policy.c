@@ -3,42 +3,66 @@
 #include "base/check.h"
 #include "base/xen.h"
 #include "core/domain/domain.h"
+#include "core/state.h"
 
 /* When an unprivileged domain may do it. The privileged domain may do all. */
 enum rule {
     NEVER = 0,
     ALWAYS,
     BUILT_IN_CONSOLE, /* the subject's console is served by the hypervisor itself */
+    XENSTORE,         /* the subject is the domain that serves xenstore */
+    UNLESS_SILO,      /* the default policy is in force */
 };
 
-/* One line per operation: to itself, to another domain, to the system. */
+/* One line per operation: to itself, to the privileged domain, to another one, to
+ * the system. */
 struct policy_line {
-    uint8_t self, other, system; /* enum rule */
+    uint8_t self, control, other, system; /* enum rule */
 };
+
+#define LINE_SELF                                                                                 \
+    {                                                                                             \
+        ALWAYS, NEVER, NEVER, NEVER                                                               \
+    }
+#define LINE_NEVER                                                                                \
+    {                                                                                             \
+        NEVER, NEVER, NEVER, NEVER                                                                \
+    }
+/* What two domains do together, each having agreed to it. */
+#define LINE_PEERS                                                                                \
+    {                                                                                             \
+        ALWAYS, ALWAYS, UNLESS_SILO, NEVER                                                        \
+    }
 
 static const struct policy_line table[POLICY_OPS] = {
-    [POLICY_MEMORY_ADJUST] = {ALWAYS, NEVER, NEVER},
-    [POLICY_MEMORY_STAT] = {ALWAYS, NEVER, NEVER},
-    [POLICY_MEMORY_MAP] = {ALWAYS, NEVER, NEVER},
-    [POLICY_FOREIGN_MAP] = {NEVER, NEVER, NEVER},
-    [POLICY_MACHINE_MAP] = {NEVER, NEVER, NEVER},
-    [POLICY_EVTCHN_UNBOUND] = {ALWAYS, NEVER, NEVER},
-    [POLICY_EVTCHN_BIND] = {ALWAYS, ALWAYS, NEVER},
-    [POLICY_EVTCHN_SEND] = {ALWAYS, ALWAYS, NEVER},
-    [POLICY_EVTCHN_STATUS] = {ALWAYS, NEVER, NEVER},
-    [POLICY_EVTCHN_RESET] = {ALWAYS, NEVER, NEVER},
-    [POLICY_GRANT_SETUP] = {ALWAYS, NEVER, NEVER},
-    [POLICY_GRANT_QUERY] = {ALWAYS, NEVER, NEVER},
-    [POLICY_GRANT_MAP] = {ALWAYS, ALWAYS, NEVER},
-    [POLICY_GRANT_COPY] = {ALWAYS, ALWAYS, NEVER},
-    [POLICY_HVM_PARAM_GET] = {ALWAYS, NEVER, NEVER},
-    [POLICY_HVM_PARAM_SET] = {ALWAYS, NEVER, NEVER},
-    [POLICY_SHUTDOWN_OTHER] = {NEVER, NEVER, NEVER},
-    [POLICY_CONSOLE_READ] = {NEVER, NEVER, NEVER},
-    [POLICY_CONSOLE_WRITE] = {BUILT_IN_CONSOLE, NEVER, NEVER},
-    [POLICY_DOMCTL] = {NEVER, NEVER, NEVER},
-    [POLICY_SYSCTL] = {NEVER, NEVER, NEVER},
-    [POLICY_PLATFORM] = {NEVER, NEVER, NEVER},
+    [POLICY_MEMORY_ADJUST] = LINE_SELF,
+    [POLICY_MEMORY_STAT] = LINE_SELF,
+    [POLICY_MEMORY_MAP] = LINE_SELF,
+    [POLICY_FOREIGN_MAP] = LINE_NEVER,
+    [POLICY_MACHINE_MAP] = LINE_NEVER,
+    [POLICY_EVTCHN_UNBOUND] = LINE_SELF,
+    [POLICY_EVTCHN_BIND] = LINE_PEERS,
+    [POLICY_EVTCHN_SEND] = {ALWAYS, ALWAYS, ALWAYS, NEVER}, /* what is bound may be used */
+    [POLICY_EVTCHN_STATUS] = LINE_SELF,
+    [POLICY_EVTCHN_RESET] = LINE_SELF,
+    [POLICY_GRANT_SETUP] = LINE_SELF,
+    [POLICY_GRANT_QUERY] = LINE_SELF,
+    [POLICY_GRANT_MAP] = LINE_PEERS,
+    [POLICY_GRANT_COPY] = LINE_PEERS,
+    [POLICY_HVM_PARAM_GET] = LINE_SELF,
+    [POLICY_HVM_PARAM_SET] = LINE_SELF,
+    [POLICY_SHUTDOWN_OTHER] = LINE_NEVER,
+    [POLICY_CONSOLE_READ] = LINE_NEVER,
+    [POLICY_CONSOLE_WRITE] = {BUILT_IN_CONSOLE, NEVER, NEVER, NEVER},
+    [POLICY_DOMCTL] = LINE_NEVER,
+    [POLICY_SYSCTL] = LINE_NEVER,
+    [POLICY_PLATFORM] = LINE_NEVER,
+    [POLICY_MEMORY_CLAIM] = LINE_NEVER,
+    [POLICY_POD_TARGET] = LINE_NEVER,
+    [POLICY_MEM_ACCESS] = LINE_NEVER,
+    [POLICY_RESOURCE_MAP] = LINE_NEVER,
+    [POLICY_EVTCHN_PEER] = LINE_PEERS,
+    [POLICY_DOMAIN_INFO] = {XENSTORE, XENSTORE, XENSTORE, NEVER},
 };
 
 static bool holds(unsigned rule, const struct domain *subject)
@@ -48,21 +72,38 @@ static bool holds(unsigned rule, const struct domain *subject)
         return true;
     case BUILT_IN_CONSOLE:
         return subject->console.ring != NULL;
+    case XENSTORE:
+        return subject->xenstore;
+    case UNLESS_SILO:
+        return !hv->policy_silo;
     default:
         return false;
     }
 }
 
+static unsigned rule_of(const struct policy_line *line, const struct domain *subject,
+                        const struct domain *object)
+{
+    if (object == NULL) {
+        return line->system;
+    }
+    if (object == subject) {
+        return line->self;
+    }
+    return object->privileged ? line->control : line->other;
+}
+
 int policy_check(enum policy_op op, const struct domain *subject, const struct domain *object)
 {
-    const struct policy_line *line;
-    unsigned rule;
-
     check(op < POLICY_OPS);
-    if (subject->privileged) {
+    if (subject->privileged || holds(rule_of(&table[op], subject, object), subject)) {
         return 0;
     }
-    line = &table[op];
-    rule = object == NULL ? line->system : object == subject ? line->self : line->other;
-    return holds(rule, subject) ? 0 : -XEN_EPERM;
+    return -XEN_EPERM;
+}
+
+int policy_check_pair(enum policy_op op, const struct domain *subject, const struct domain *a,
+                      const struct domain *b)
+{
+    return subject->privileged ? 0 : policy_check(op, a, b);
 }

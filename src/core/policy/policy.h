@@ -1,5 +1,6 @@
-/* Who may do what to whom: one table, one check per operation. The dummy
- * policy is Xen's default. */
+/* Who may do what to whom: one table, one check per operation. Two policies, both
+ * Xen's: the default ("dummy") one, and SILO, in which unprivileged domains can
+ * neither share memory nor signal one another. Which one is chosen at boot. */
 #ifndef CORBEL_CORE_POLICY_POLICY_H
 #define CORBEL_CORE_POLICY_POLICY_H
 
@@ -30,10 +31,21 @@ enum policy_op {
     POLICY_DOMCTL,
     POLICY_SYSCTL,
     POLICY_PLATFORM,
+    POLICY_MEMORY_CLAIM, /* claim free memory for a domain */
+    POLICY_POD_TARGET,   /* read or set how much memory backs what is populated on demand */
+    POLICY_MEM_ACCESS,   /* watch a domain's memory accesses */
+    POLICY_RESOURCE_MAP, /* map a domain's grant table, ioreq pages, traces */
+    POLICY_EVTCHN_PEER,  /* name another domain as the peer of an unbound port */
+    POLICY_DOMAIN_INFO,  /* XEN_DOMCTL_getdomaininfo */
     POLICY_OPS
 };
 
 /* 0 or -XEN_EPERM: may subject do op to object (NULL: the system)? */
 int policy_check(enum policy_op op, const struct domain *subject, const struct domain *object);
+
+/* 0 or -XEN_EPERM: may subject let a do op to b? For what a privileged domain sets
+ * up between two others. */
+int policy_check_pair(enum policy_op op, const struct domain *subject, const struct domain *a,
+                      const struct domain *b);
 
 #endif

@@ -28,19 +28,19 @@ struct sched_vcpu {
     struct vcpu *next, *prev; /* run queue links */
     uint16_t cpu;             /* whose queue it is on, or where it runs or last ran */
     bool queued, running;
-    int8_t prio;              /* enum sched_prio */
-    int32_t credit;           /* in microseconds of CPU time */
-    uint64_t hard_affinity;   /* bit per physical CPU */
+    int8_t prio;            /* enum sched_prio */
+    int32_t credit;         /* in microseconds of CPU time */
+    uint64_t hard_affinity; /* bit per physical CPU */
     uint64_t soft_affinity;
-    uint64_t run_start;       /* when it was last switched in */
+    uint64_t run_start; /* when it was last switched in */
 
-    uint64_t burn_start;      /* up to here its running time is paid for */
+    uint64_t burn_start; /* up to here its running time is paid for */
     struct vcpu *active_next, *active_prev;
-    bool active;              /* on its CPU's list of those that get credit */
-    bool ran;                 /* used CPU time since the last accounting */
-    bool yield;               /* SCHEDOP_yield: let another one go first */
-    bool pinned;              /* SCHEDOP_pin_override is in force */
-    uint64_t unpinned;        /* hard affinity from before */
+    bool active;       /* on its CPU's list of those that get credit */
+    bool ran;          /* used CPU time since the last accounting */
+    bool yield;        /* SCHEDOP_yield: let another one go first */
+    bool pinned;       /* SCHEDOP_pin_override is in force */
+    uint64_t unpinned; /* hard affinity from before */
 };
 
 struct runqueue {

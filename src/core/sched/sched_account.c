@@ -143,8 +143,8 @@ static void pay_cpu(struct cpu *cpu, const struct census *c)
         give_credit(v, c);
         requeue(rq, v);
     }
-    better = rq->head != NULL &&
-             (rq->current == NULL || rq->head->sched.prio > rq->current->sched.prio);
+    better =
+        rq->head != NULL && (rq->current == NULL || rq->head->sched.prio > rq->current->sched.prio);
     lock_release(&rq->lock);
     if (better) {
         sched_raise(cpu->id);

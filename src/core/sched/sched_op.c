@@ -115,8 +115,8 @@ static int op_poll(struct vcpu *v, uint64_t gva)
     if (p.nr_ports > POLL_PORTS_MAX) {
         return -XEN_EINVAL;
     }
-    if (guest_copy_in(v, ports, (uint64_t)(uintptr_t)p.ports.p,
-                      p.nr_ports * sizeof(ports[0])) != 0) {
+    if (guest_copy_in(v, ports, (uint64_t)(uintptr_t)p.ports.p, p.nr_ports * sizeof(ports[0])) !=
+        0) {
         return -XEN_EFAULT;
     }
     return poll(v, ports, p.nr_ports, p.timeout);

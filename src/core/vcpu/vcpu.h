@@ -37,12 +37,12 @@ struct vcpu {
     struct sched_vcpu sched;
 
     /* Shared with the guest. */
-    vcpu_info_t *info;      /* in shared_info, in a registered page, or NULL */
-    void *info_page;        /* pinned page when registered, else NULL */
+    vcpu_info_t *info; /* in shared_info, in a registered page, or NULL */
+    void *info_page;   /* pinned page when registered, else NULL */
 
     /* Runstate, exact to the nanosecond. */
     struct vcpu_runstate_info runstate;
-    uint64_t runstate_gva; /* registered area (linear address) or 0 */
+    uint64_t runstate_gva;          /* registered area (linear address) or 0 */
     struct vcpu_area runstate_area; /* under the run queue lock */
 
     struct timer singleshot, periodic, poll;
@@ -57,11 +57,11 @@ struct vcpu {
     struct vcpu_arch *arch;   /* x86's part */
     struct port_guest *guest; /* the engine's part */
 
-    uint64_t time_gva; /* VCPUOP_register_vcpu_time_memory_area, or 0 */
-    struct vcpu_area time_area;  /* under the run queue lock */
-    uint64_t periodic_next;      /* when the periodic timer is due, ns */
-    uint32_t initialise_claim;   /* atomic: VCPUOP_initialise is at work */
-    uint32_t time_version;       /* of time_area's contents while info is NULL */
+    uint64_t time_gva;          /* VCPUOP_register_vcpu_time_memory_area, or 0 */
+    struct vcpu_area time_area; /* under the run queue lock */
+    uint64_t periodic_next;     /* when the periodic timer is due, ns */
+    uint32_t initialise_claim;  /* atomic: VCPUOP_initialise is at work */
+    uint32_t time_version;      /* of time_area's contents while info is NULL */
 };
 
 /* True iff nothing keeps v from running. */
@@ -75,7 +75,7 @@ void vcpu_destroy(struct vcpu *v);
 /* Sets or clears pause reasons and tells the scheduler. */
 void vcpu_sleep_flags(struct vcpu *v, uint32_t set);
 void vcpu_wake_flags(struct vcpu *v, uint32_t clear);
-void vcpu_pause_sync(struct vcpu *v);  /* waits until it is off its CPU */
+void vcpu_pause_sync(struct vcpu *v); /* waits until it is off its CPU */
 void vcpu_pause_async(struct vcpu *v);
 void vcpu_unpause(struct vcpu *v);
 

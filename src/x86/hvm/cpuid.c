@@ -45,10 +45,10 @@
 #define E1D_LM BIT(29)
 #define E1D (E1D_SYSCALL | E1D_NX | E1D_PAGE_1G | E1D_RDTSCP | E1D_LM)
 
-#define LEAF6_ARAT BIT(2)            /* the APIC timer never stops */
-#define LEAF_80000007_ITSC BIT(8)    /* the TSC runs at one rate */
+#define LEAF6_ARAT BIT(2)         /* the APIC timer never stops */
+#define LEAF_80000007_ITSC BIT(8) /* the TSC runs at one rate */
 #define XCR0_X87_SSE 3u
-#define XSAVE_AREA 576u              /* legacy area and header: SDM Vol. 1 13.4 */
+#define XSAVE_AREA 576u /* legacy area and header: SDM Vol. 1 13.4 */
 #define ADDRESS_BITS (((uint32_t)48 << 8) | (P2M_GFN_BITS + PAGE_SHIFT))
 
 /* CR4 bits by the features above: TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT
@@ -67,30 +67,31 @@ struct cpu_model {
     bool leaf4;
 };
 
-static const struct cpu_model models[VENDORS] = {
-    [VENDOR_AMD] =
-        {
-            .vendor = {'A', 'u', 't', 'h', 'e', 'n', 't', 'i', 'c', 'A', 'M', 'D'},
-            .brand = "AMD EPYC Processor",
-            .signature = 0x00800f12, /* family 17h, model 1 */
-            .ext_max = 0x8000001e,
-            .e1c = E1C_LAHF | E1C_ABM | E1C_PREFETCHW,
-            .e1d = E1D | (F1D & F1D_AMD_COPY),
-            .cache_l1 = {0, 0, 0x20080140, 0x40040140}, /* 32 KiB data, 64 KiB code */
-            .cache_l2 = {0, 0, 0x02006140, 0x00408140}, /* 512 KiB, L3 8 MiB */
-        },
-    [VENDOR_INTEL] =
-        {
-            .vendor = {'G', 'e', 'n', 'u', 'i', 'n', 'e', 'I', 'n', 't', 'e', 'l'},
-            .brand = "Intel Xeon Processor",
-            .signature = 0x00050654, /* family 6, model 55h */
-            .ext_max = 0x80000008,
-            .e1c = E1C_LAHF | E1C_ABM | E1C_PREFETCHW,
-            .e1d = E1D,
-            .leaf2 = {0x76036301, 0x00f0b5ff, 0, 0x00c30000},
-            .cache_l2 = {0, 0, 0x04008040, 0}, /* 1 MiB */
-            .leaf4 = true,
-        },
+static const struct cpu_model models[VENDORS] =
+    {
+        [VENDOR_AMD] =
+            {
+                .vendor = {'A', 'u', 't', 'h', 'e', 'n', 't', 'i', 'c', 'A', 'M', 'D'},
+                .brand = "AMD EPYC Processor",
+                .signature = 0x00800f12, /* family 17h, model 1 */
+                .ext_max = 0x8000001e,
+                .e1c = E1C_LAHF | E1C_ABM | E1C_PREFETCHW,
+                .e1d = E1D | (F1D & F1D_AMD_COPY),
+                .cache_l1 = {0, 0, 0x20080140, 0x40040140}, /* 32 KiB data, 64 KiB code */
+                .cache_l2 = {0, 0, 0x02006140, 0x00408140}, /* 512 KiB, L3 8 MiB */
+            },
+        [VENDOR_INTEL] =
+            {
+                .vendor = {'G', 'e', 'n', 'u', 'i', 'n', 'e', 'I', 'n', 't', 'e', 'l'},
+                .brand = "Intel Xeon Processor",
+                .signature = 0x00050654, /* family 6, model 55h */
+                .ext_max = 0x80000008,
+                .e1c = E1C_LAHF | E1C_ABM | E1C_PREFETCHW,
+                .e1d = E1D,
+                .leaf2 = {0x76036301, 0x00f0b5ff, 0, 0x00c30000},
+                .cache_l2 = {0, 0, 0x04008040, 0}, /* 1 MiB */
+                .leaf4 = true,
+            },
 };
 
 static const struct cpu_model *model_of(const struct domain *d)
@@ -325,9 +326,8 @@ static struct cpuid_leaf extended(struct vcpu *v, uint32_t leaf)
 
     switch (leaf) {
     case 0x80000000:
-        return v->domain->arch->vendor == VENDOR_AMD
-                   ? leaf_vendor(m, m->ext_max)
-                   : (struct cpuid_leaf){m->ext_max, 0, 0, 0};
+        return v->domain->arch->vendor == VENDOR_AMD ? leaf_vendor(m, m->ext_max)
+                                                     : (struct cpuid_leaf){m->ext_max, 0, 0, 0};
     case 0x80000001:
         r.eax = v->domain->arch->vendor == VENDOR_AMD ? m->signature : 0;
         r.ecx = m->e1c;

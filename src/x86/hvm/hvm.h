@@ -133,14 +133,14 @@ bool msr_passthrough(uint32_t msr);
 enum walk_access { WALK_READ = 0, WALK_WRITE = 1, WALK_FETCH = 2 };
 struct walk_mode {
     uint64_t cr0, cr3, cr4, efer;
-    bool user;    /* access at CPL 3 */
+    bool user;     /* access at CPL 3 */
     bool implicit; /* implicit supervisor access: no SMAP by AC */
-    bool ac;      /* EFLAGS.AC */
+    bool ac;       /* EFLAGS.AC */
 };
 struct walk_result {
     gaddr_t gpa;
-    uint32_t error;    /* page-fault error code when walk fails */
-    uint8_t order;     /* page order of the leaf: 0, 9, 18 */
+    uint32_t error; /* page-fault error code when walk fails */
+    uint8_t order;  /* page order of the leaf: 0, 9, 18 */
     bool writable, executable, user, dirty;
 };
 /* Translates la for access; sets accessed and dirty bits iff set_ad. 0, or -1
@@ -154,10 +154,10 @@ int emulate_instruction(struct vcpu *v, gaddr_t mmio_gpa, bool have_gpa);
 /* insn_len.c: length of the instruction at the bytes, 0 when not decodable. */
 struct insn {
     uint8_t len, opcode_len;
-    uint8_t prefix_rep; /* 0, 0xf2, 0xf3 */
+    uint8_t prefix_rep;            /* 0, 0xf2, 0xf3 */
     uint8_t rex, opsize, addrsize; /* in bytes */
-    uint8_t seg;  /* enum seg_reg or 0xff */
-    uint8_t map;  /* 0 one byte, 1 0f, 2 0f38, 3 0f3a */
+    uint8_t seg;                   /* enum seg_reg or 0xff */
+    uint8_t map;                   /* 0 one byte, 1 0f, 2 0f38, 3 0f3a */
     uint8_t opcode, modrm, sib;
     bool has_modrm, lock;
     int64_t disp;

@@ -99,8 +99,7 @@ static int set_callback(struct domain *d, uint64_t via)
  * finds the vector in its local APIC when it comes up. */
 static void repeat_upcall(struct vcpu *v)
 {
-    if (v != NULL && v->info != NULL &&
-        load_u8(&v->info->evtchn_upcall_pending) != 0) {
+    if (v != NULL && v->info != NULL && load_u8(&v->info->evtchn_upcall_pending) != 0) {
         arch_vcpu_upcall(v);
     }
 }
@@ -175,8 +174,7 @@ static int set_param(struct vcpu *v, struct domain *d, uint32_t index, uint64_t 
         rc = -XEN_EEXIST;
     }
     if (rc == 0) {
-        rc = index == HVM_PARAM_CALLBACK_IRQ ? set_callback(d, value)
-                                             : check_value(&index, &value);
+        rc = index == HVM_PARAM_CALLBACK_IRQ ? set_callback(d, value) : check_value(&index, &value);
     }
     if (rc == 0) {
         store_u64(&d->arch->params[index], value);

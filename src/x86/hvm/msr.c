@@ -58,7 +58,8 @@
 #define MC_BANKS 2u
 #define MC_REGISTERS 4u /* CTL, STATUS, ADDR, MISC of each bank */
 #define MCG_CAP_INTEL ((UINT64_C(1) << 24) | (UINT64_C(1) << 11)) /* SER_P, TES_P */
-#define MISC_ENABLE_VALUE ((UINT64_C(1) << 0) | (UINT64_C(3) << 11)) /* fast strings; no BTS, PEBS */
+/* Fast strings; neither BTS nor PEBS. */
+#define MISC_ENABLE_VALUE ((UINT64_C(1) << 0) | (UINT64_C(3) << 11))
 #define HWCR_TSC_FREQ_SEL (UINT64_C(1) << 24)
 #define DE_CFG_LFENCE_SERIALISE (UINT64_C(1) << 1)
 #define FEATURE_CONTROL_LOCK 1u

@@ -136,6 +136,10 @@ static void flood(void)
         at = noise() % 4 ? (uint64_t)(uintptr_t)args : noise();
         if (nr == __HYPERVISOR_sched_op || nr == __HYPERVISOR_console_io)
             continue;
+        if (nr == __HYPERVISOR_multicall) {
+            hypercall(nr, (uint64_t)(uintptr_t)args, noise() % 8, 0, 0, 0);
+            continue;
+        }
         hypercall(nr, sub, at, noise() % 8 ? (uint64_t)(uintptr_t)args : noise(), noise() % 64,
                   noise());
     }

@@ -29,19 +29,18 @@ static void expect(const char *name)
 
     audit_run(&r);
     ck_assert_uint_gt(r.violations, 0);
-    ck_assert_msg(strcmp(r.first, name) == 0, "expected %s, found %s: %s", name, r.first,
-                  r.detail);
+    ck_assert_msg(strcmp(r.first, name) == 0, "expected %s, found %s: %s", name, r.first, r.detail);
     ck_assert_uint_gt(strlen(r.detail), 0);
 }
 
 /* Sets an object's field to a wrong value, expects the audit to see it, and mends it. */
-#define expect_when(name, field, wrong)                                                           \
-    do {                                                                                          \
-        __typeof__(field) right_ = (field);                                                       \
-        (field) = (wrong);                                                                        \
-        expect(name);                                                                             \
-        (field) = right_;                                                                         \
-        fixture_audit();                                                                          \
+#define expect_when(name, field, wrong)                                                            \
+    do {                                                                                           \
+        __typeof__(field) right_ = (field);                                                        \
+        (field) = (wrong);                                                                         \
+        expect(name);                                                                              \
+        (field) = right_;                                                                          \
+        fixture_audit();                                                                           \
     } while (0)
 
 static uint64_t *word_of(mfn_t m)
@@ -131,8 +130,7 @@ START_TEST(mem_2)
     uint64_t *hyp = word_of(ptr_to_mfn(a->shared_info));
 
     expect_when("INV-MEM-2", *word, fw_with_refs(*word, 0));
-    expect_when("INV-MEM-2", *hyp,
-                fw_with(*hyp, FW_ALLOCATED_SHIFT, FW_ALLOCATED_MASK, 1));
+    expect_when("INV-MEM-2", *hyp, fw_with(*hyp, FW_ALLOCATED_SHIFT, FW_ALLOCATED_MASK, 1));
 }
 END_TEST
 
@@ -231,8 +229,7 @@ static uint64_t *entry_of(struct domain *d, uint64_t g)
     uint64_t *table = mfn_to_ptr(d->p2m.root);
 
     for (unsigned level = 3; level > 0; level--) {
-        struct p2m_slot s =
-            arch_p2m_decode(d->p2m.format, table[(g >> (9 * level)) & 511], level);
+        struct p2m_slot s = arch_p2m_decode(d->p2m.format, table[(g >> (9 * level)) & 511], level);
 
         ck_assert(s.present && !s.leaf);
         table = mfn_to_ptr(s.mfn);
@@ -261,8 +258,8 @@ static uint32_t channel(uint32_t *remote)
     struct evtchn_alloc_unbound alloc = {.dom = DOMID_SELF, .remote_dom = b->id};
     struct evtchn_bind_interdomain bind = {.remote_dom = a->id};
 
-    ck_assert_int_eq(fixture_op(a->vcpu[0], __HYPERVISOR_event_channel_op,
-                                EVTCHNOP_alloc_unbound, &alloc, sizeof(alloc)),
+    ck_assert_int_eq(fixture_op(a->vcpu[0], __HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound,
+                                &alloc, sizeof(alloc)),
                      0);
     bind.remote_port = alloc.port;
     ck_assert_int_eq(fixture_op(b->vcpu[0], __HYPERVISOR_event_channel_op,

@@ -3,13 +3,13 @@
 
 #include "base/fmt.h"
 
-#define agree(...)                                                                                \
-    do {                                                                                          \
-        char want[256], got[256];                                                                 \
-        int n = snprintf(want, sizeof(want), __VA_ARGS__);                                        \
-        size_t m = fmt_print(got, sizeof(got), __VA_ARGS__);                                      \
-        ck_assert_str_eq(got, want);                                                              \
-        ck_assert_uint_eq(m, (size_t)n);                                                          \
+#define agree(...)                                                                                 \
+    do {                                                                                           \
+        char want[256], got[256];                                                                  \
+        int n = snprintf(want, sizeof(want), __VA_ARGS__);                                         \
+        size_t m = fmt_print(got, sizeof(got), __VA_ARGS__);                                       \
+        ck_assert_str_eq(got, want);                                                               \
+        ck_assert_uint_eq(m, (size_t)n);                                                           \
     } while (0)
 
 START_TEST(numbers)

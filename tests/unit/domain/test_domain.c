@@ -70,9 +70,9 @@ START_TEST(test_config)
     c.flags = XEN_DOMCTL_CDF_hap;
     ck_assert_int_eq(create(&c, 7), -XEN_EINVAL);
     for (unsigned bit = 0; bit < 32; bit++) {
-        bool known = (1u << bit) & (XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap |
-                                    XEN_DOMCTL_CDF_s3_integrity | XEN_DOMCTL_CDF_oos_off |
-                                    XEN_DOMCTL_CDF_xs_domain);
+        bool known =
+            (1u << bit) & (XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap | XEN_DOMCTL_CDF_s3_integrity |
+                           XEN_DOMCTL_CDF_oos_off | XEN_DOMCTL_CDF_xs_domain);
 
         c.flags = config().flags | 1u << bit;
         ck_assert_int_eq(create(&c, 7), known ? 0 : -XEN_EINVAL);
@@ -328,8 +328,9 @@ START_TEST(test_control_domain_is_told)
     evtchn_bind_virq_t b = {.virq = VIRQ_DOM_EXC};
 
     c->privileged = true;
-    ck_assert_int_eq(fixture_op(c->vcpu[0], __HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq,
-                                &b, sizeof(b)), 0);
+    ck_assert_int_eq(
+        fixture_op(c->vcpu[0], __HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq, &b, sizeof(b)),
+        0);
     ck_assert(!evtchn_port_pending(c, b.port));
     domain_shutdown(d, SHUTDOWN_poweroff);
     ck_assert(evtchn_port_pending(c, b.port));

@@ -503,13 +503,20 @@ static void add(Suite *s, const char *name, void (*setup)(void), const TTest *co
 int main(void)
 {
     Suite *s = suite_create("sched");
-    const TTest *const one[] = {
-        test_weights, test_extreme_weights, test_cap, test_boost,
-        test_idle_machine_has_no_timers, test_yield_and_order, test_op_errors, test_block,
-        test_poll, test_shutdown, test_watchdog};
+    const TTest *const one[] = {test_weights,
+                                test_extreme_weights,
+                                test_cap,
+                                test_boost,
+                                test_idle_machine_has_no_timers,
+                                test_yield_and_order,
+                                test_op_errors,
+                                test_block,
+                                test_poll,
+                                test_shutdown,
+                                test_watchdog};
     const TTest *const two[] = {test_shares_over_cpus};
     const TTest *const four[] = {test_fills_all_cpus, test_affinity,
-                                  test_preempted_moves_to_idle_cpu};
+                                 test_preempted_moves_to_idle_cpu};
 
     add(s, "one CPU", setup1, one, sizeof(one) / sizeof(one[0]));
     add(s, "two CPUs", setup2, two, 1);

@@ -54,9 +54,11 @@ static bool take(uint32_t port)
 
 START_TEST(test_errors)
 {
-    const unsigned with_arg[] = {VCPUOP_initialise, VCPUOP_get_runstate_info,
+    const unsigned with_arg[] = {VCPUOP_initialise,
+                                 VCPUOP_get_runstate_info,
                                  VCPUOP_register_runstate_memory_area,
-                                 VCPUOP_set_periodic_timer, VCPUOP_register_vcpu_info,
+                                 VCPUOP_set_periodic_timer,
+                                 VCPUOP_register_vcpu_info,
                                  VCPUOP_register_vcpu_time_memory_area};
 
     ck_assert_int_eq(op_at(v, VCPUOP_is_up, 3, 0), -XEN_ENOENT);

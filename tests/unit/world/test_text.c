@@ -29,7 +29,10 @@ START_TEST(escapes_go)
     CLEAN("\x1b]0;title\x07x", "x");
     CLEAN("\x1b]52;c;ZXZpbA==\x1b\\x", "x");
     CLEAN("\x1bP1$r\x1b\\x", "x");
-    CLEAN("\x1b(Bx\x1b" "7y\x1b" "cz", "xyz");
+    CLEAN("\x1b(Bx\x1b"
+          "7y\x1b"
+          "cz",
+          "xyz");
     CLEAN("a\x1b[2J\x1b[Hb", "ab");
     CLEAN("a\x1b", "a");
     CLEAN("a\x1b[", "a");
@@ -43,8 +46,12 @@ START_TEST(other_controls_are_shown)
 {
     CLEAN("a\0b", "a\\x00b");
     CLEAN("\x07\x08\x7f", "\\x07\\x08\\x7f");
-    CLEAN("\x9b" "31m", "\\x9b31m");
-    CLEAN("\xc2\x9b" "31m", "\\xc2\\x9b31m");
+    CLEAN("\x9b"
+          "31m",
+          "\\x9b31m");
+    CLEAN("\xc2\x9b"
+          "31m",
+          "\\xc2\\x9b31m");
     CLEAN("\xc0\xaf", "\\xc0\\xaf");
     CLEAN("\xed\xa0\x80", "\\xed\\xa0\\x80");
     CLEAN("\xe2\x82", "\\xe2\\x82");
@@ -67,7 +74,9 @@ START_TEST(json_is_quoted)
 {
     char buf[64];
 
-    text_json(buf, sizeof(buf), "a\"b\\c\n\x01" "d");
+    text_json(buf, sizeof(buf),
+              "a\"b\\c\n\x01"
+              "d");
     ck_assert_str_eq(buf, "\"a\\u0022b\\u005cc\\u000a\\u0001d\"");
     text_json(buf, sizeof(buf), "\xc3\xbc\xff");
     ck_assert_str_eq(buf, "\"\xc3\xbc\\u00ff\"");

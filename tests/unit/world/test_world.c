@@ -217,6 +217,34 @@ static void run_counters(uint64_t seed, bool (*hook)(void))
     world_stop();
 }
 
+static void take_once(void *arg)
+{
+    port_spin_acquire(&spin);
+    note("took");
+    port_spin_release(&spin);
+}
+
+START_TEST(taking_a_lock_moves_to_its_release)
+{
+    start(2, 0, 0);
+    spin.word = 0;
+    world_advance(100);
+    port_spin_acquire(&spin);
+    port_spin_release(&spin);
+    world_advance(900);
+    ck_assert(!world_untimed(true));
+    port_spin_acquire(&spin);
+    port_spin_release(&spin);
+    ck_assert(world_untimed(false));
+    /* world_on_cpu() would move the other CPU's clock: look from a fiber. */
+    world_set_body(0, nothing, NULL);
+    world_set_body(1, take_once, NULL);
+    ck_assert_int_eq(world_run(), WORLD_STOPPED);
+    ck_assert_str_eq(notes, "took@1:100 ");
+    world_stop();
+}
+END_TEST
+
 static bool always(void)
 {
     return true;
@@ -242,13 +270,6 @@ START_TEST(a_seed_decides_everything)
     ck_assert_str_ne(first, notes);
 }
 END_TEST
-
-static void take_once(void *arg)
-{
-    port_spin_acquire(&spin);
-    note("took");
-    port_spin_release(&spin);
-}
 
 START_TEST(a_forced_switch_lets_others_first)
 {
@@ -460,6 +481,7 @@ int main(void)
     tcase_add_test(t, a_kick_ends_idling_at_its_time);
     tcase_add_test(t, a_kick_ends_guest_mode_at_its_time);
     tcase_add_test(t, locks_exclude_and_order_time);
+    tcase_add_test(t, taking_a_lock_moves_to_its_release);
     tcase_add_test(t, a_seed_decides_everything);
     tcase_add_test(t, a_forced_switch_lets_others_first);
     tcase_add_test(t, every_end_is_told);

@@ -126,7 +126,7 @@ START_TEST(test_initialise_bad)
 
     BAD32(pad1, 1);
     BAD32(pad2[2], 1);
-    BAD32(cs_ar, 0xc93);  /* not code */
+    BAD32(cs_ar, 0xc93); /* not code */
     BAD32(cs_ar, 0);
     BAD32(ss_ar, 0);
     BAD32(tr_ar, 0);
@@ -283,11 +283,10 @@ START_TEST(test_features)
 {
     uint32_t f = arch_features(d);
 
-    ck_assert_uint_eq(f, 1u << XENFEAT_writable_page_tables |
-                             1u << XENFEAT_auto_translated_physmap |
-                             1u << XENFEAT_hvm_callback_vector | 1u << XENFEAT_hvm_safe_pvclock |
-                             1u << XENFEAT_memory_op_vnode_supported |
-                             1u << XENFEAT_not_direct_mapped);
+    ck_assert_uint_eq(
+        f, 1u << XENFEAT_writable_page_tables | 1u << XENFEAT_auto_translated_physmap |
+               1u << XENFEAT_hvm_callback_vector | 1u << XENFEAT_hvm_safe_pvclock |
+               1u << XENFEAT_memory_op_vnode_supported | 1u << XENFEAT_not_direct_mapped);
     d->privileged = true;
     ck_assert_uint_eq(arch_features(d) & ~f, 1u << XENFEAT_dom0);
     d->privileged = false;

@@ -63,12 +63,12 @@ START_TEST(test_features)
     struct cpuid_leaf r = cpuid_query(v, 1, 0);
 
     ck_assert_uint_eq(r.eax >> 8 & 0xf, 0xf);
-    ck_assert_uint_eq(r.eax >> 20 & 0xff, 8); /* family 17h */
-    ck_assert(r.ecx >> 31 & 1);               /* hypervisor */
-    ck_assert(r.ecx >> 21 & 1);               /* x2APIC */
-    ck_assert(r.ecx >> 24 & 1);               /* TSC deadline */
+    ck_assert_uint_eq(r.eax >> 20 & 0xff, 8);            /* family 17h */
+    ck_assert(r.ecx >> 31 & 1);                          /* hypervisor */
+    ck_assert(r.ecx >> 21 & 1);                          /* x2APIC */
+    ck_assert(r.ecx >> 24 & 1);                          /* TSC deadline */
     ck_assert(!(r.ecx >> 28 & 1) && !(r.ecx >> 12 & 1)); /* no AVX, FMA */
-    ck_assert(!(r.ecx >> 27 & 1));            /* OSXSAVE follows CR4 */
+    ck_assert(!(r.ecx >> 27 & 1));                       /* OSXSAVE follows CR4 */
     ck_assert(r.edx >> 9 & 1);
     v->arch->exit.cr4 = CR4_OSXSAVE;
     ck_assert(cpuid_query(v, 1, 0).ecx >> 27 & 1);

@@ -189,6 +189,14 @@ START_TEST(test_upcall_vector)
     ck_assert_int_eq(
         fixture_op(v, __HYPERVISOR_hvm_op, HVMOP_set_evtchn_upcall_vector, &u, sizeof(u)), 0);
     ck_assert_int_eq(vlapic_pending(v), 0xf3);
+    /* A vCPU that is still down finds the vector when it comes up. */
+    u = (xen_hvm_evtchn_upcall_vector_t){.vcpu = 1, .vector = 0xf3};
+    d->vcpu[1]->info->evtchn_upcall_pending = 1;
+    vlapic_mmio(d->vcpu[1], 0xf0, 4, true, &svr);
+    ck_assert_int_eq(
+        fixture_op(v, __HYPERVISOR_hvm_op, HVMOP_set_evtchn_upcall_vector, &u, sizeof(u)), 0);
+    ck_assert_uint_eq(d->vcpu[1]->pause_flags & VPF_DOWN, VPF_DOWN);
+    ck_assert_int_eq(vlapic_pending(d->vcpu[1]), 0xf3);
     u.vector = 0xf;
     ck_assert_int_eq(
         fixture_op(v, __HYPERVISOR_hvm_op, HVMOP_set_evtchn_upcall_vector, &u, sizeof(u)),

@@ -50,11 +50,12 @@ static void gp(uint32_t msr, uint64_t value)
 START_TEST(test_linux_list)
 {
     static const uint32_t reads[] = {
-        0x1b,  0x8b,  0xfe,  0x179, 0x17a,      0x250,      0x258,      0x259,      0x2ff,
-        0x400, 0x401, 0x403, 0x404, 0x405,      0x407,      0xc0000080, 0xc0010000, 0xc0010001,
-        0xc0010002, 0xc0010003, 0xc0010007, 0xc0010010, 0xc001001f, 0xc0011028, 0xc0011029, 0x277};
-    static const uint32_t writes[] = {0x174, 0x175, 0x176, 0x400, 0x401, 0x404, 0x405,
-                                      0xc0010007, 0xc001001f};
+        0x1b,       0x8b,       0xfe,       0x179,      0x17a,      0x250,      0x258,
+        0x259,      0x2ff,      0x400,      0x401,      0x403,      0x404,      0x405,
+        0x407,      0xc0000080, 0xc0010000, 0xc0010001, 0xc0010002, 0xc0010003, 0xc0010007,
+        0xc0010010, 0xc001001f, 0xc0011028, 0xc0011029, 0x277};
+    static const uint32_t writes[] = {0x174, 0x175, 0x176,      0x400,     0x401,
+                                      0x404, 0x405, 0xc0010007, 0xc001001f};
 
     for (unsigned i = 0; i < ARRAY_SIZE(reads); i++) {
         rd(reads[i]);
@@ -161,13 +162,14 @@ START_TEST(test_hypercall_page)
     ck_assert_uint_eq(rd(0x40000000), 0);
     gp_rd(0x40000001);
     gp(0x40000000, 0x3001);
-    gp(0x40000000, 0x100000);             /* nothing there */
+    gp(0x40000000, 0x100000); /* nothing there */
     gp(0x40000000, UINT64_C(0xfffffffffffff000));
     ok(0x40000000, 0x3000);
     hypercall_page_fill(want, false);
     ck_assert_int_eq(memcmp(page, want, sizeof(want)), 0);
-    ck_assert_int_eq(memcmp(page + 32 * __HYPERVISOR_sched_op,
-                            "\xb8\x1d\x00\x00\x00\x0f\x01\xd9\xc3\xcc", 10), 0);
+    ck_assert_int_eq(
+        memcmp(page + 32 * __HYPERVISOR_sched_op, "\xb8\x1d\x00\x00\x00\x0f\x01\xd9\xc3\xcc", 10),
+        0);
     ck_assert_int_eq(memcmp(page + 32 * __HYPERVISOR_iret, "\x0f\x0b\xcc", 3), 0);
     hypercall_page_fill(want, true);
     ck_assert_uint_eq(want[7], 0xc1);

@@ -57,8 +57,8 @@ START_TEST(test_hardware_rights)
         uint8_t type;
         bool r, w, x;
     } want[] = {
-        {P2M_RAM_RW, true, true, true},    {P2M_RAM_RO, true, false, true},
-        {P2M_SHARED, true, true, false},   {P2M_GRANT_RW, true, true, false},
+        {P2M_RAM_RW, true, true, true},     {P2M_RAM_RO, true, false, true},
+        {P2M_SHARED, true, true, false},    {P2M_GRANT_RW, true, true, false},
         {P2M_GRANT_RO, true, false, false}, {P2M_FOREIGN, true, true, false},
         {P2M_MMIO_DM, false, false, false},
     };
@@ -67,8 +67,7 @@ START_TEST(test_hardware_rights)
         uint64_t ept = arch_p2m_encode_leaf(P2M_FORMAT_EPT, mfn(0x200), want[i].type, 1);
         uint64_t npt = arch_p2m_encode_leaf(P2M_FORMAT_NPT, mfn(0x200), want[i].type, 1);
 
-        ck_assert_uint_eq(ept & 7, (want[i].r ? 1 : 0) | (want[i].w ? 2 : 0) |
-                                       (want[i].x ? 4 : 0));
+        ck_assert_uint_eq(ept & 7, (want[i].r ? 1 : 0) | (want[i].w ? 2 : 0) | (want[i].x ? 4 : 0));
         if (want[i].r) {
             ck_assert_uint_eq((ept >> 3) & 7, 6); /* write-back */
             ck_assert_uint_eq(ept >> 7 & 1, 1);

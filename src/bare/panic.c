@@ -1,0 +1,133 @@
+/* The last words of a hypervisor that found itself wrong. Nothing here takes a
+ * lock or uses the core: any of it may be what broke. */
+#include "bare/bare.h"
+
+#include <stdarg.h>
+
+#include "base/arith.h"
+#include "base/fmt.h"
+#include "base/string.h"
+#include "port/power.h"
+
+#define MSR_EFER 0xc0000080u
+#define STACK_WORDS 16u
+#define CALLERS_MAX 24u
+#define RESTART_50MS 100u
+
+static void __attribute__((format(printf, 1, 2))) say(const char *fmt, ...)
+{
+    char text[160];
+    va_list ap;
+    size_t n;
+
+    va_start(ap, fmt);
+    n = fmt_vprint(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    uart_write(text, n);
+}
+
+_Noreturn void machine_halt(void)
+{
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}
+
+static void say_registers(const struct trap_frame *f)
+{
+    say("rip %016lx rflags %08lx cs %04lx ss %04lx\n", f->rip, f->rflags, f->cs, f->ss);
+    say("rax %016lx rbx %016lx rcx %016lx\n", f->rax, f->rbx, f->rcx);
+    say("rdx %016lx rsi %016lx rdi %016lx\n", f->rdx, f->rsi, f->rdi);
+    say("rbp %016lx rsp %016lx r8  %016lx\n", f->rbp, f->rsp, f->r8);
+    say("r9  %016lx r10 %016lx r11 %016lx\n", f->r9, f->r10, f->r11);
+    say("r12 %016lx r13 %016lx r14 %016lx\n", f->r12, f->r13, f->r14);
+    say("r15 %016lx cr0 %016lx cr2 %016lx\n", f->r15, read_cr0(), read_cr2());
+    say("cr3 %016lx cr4 %016lx efer %08lx\n", read_cr3(), read_cr4(), rdmsr(MSR_EFER));
+}
+
+/* The stack that va lies in, its guard included; NULL when in none. */
+static const struct bare_stack *stack_of(uint64_t va)
+{
+    for (unsigned i = 0; i < BARE_STACKS; i++) {
+        if (va >= bare_stacks[i].guard && va < bare_stacks[i].top)
+            return &bare_stacks[i];
+    }
+    return NULL;
+}
+
+static bool in_text(uint64_t va)
+{
+    return va >= (uint64_t)(uintptr_t)image_start && va < (uint64_t)(uintptr_t)image_text_end;
+}
+
+/* The words from rsp up. In the guard there are none to read: then from its end. */
+static void say_stack(uint64_t rsp)
+{
+    const struct bare_stack *s = stack_of(rsp);
+    uint64_t at;
+
+    if (!s) {
+        say("stack: rsp is in none\n");
+        return;
+    }
+    if (rsp < s->guard + PAGE_SIZE)
+        say("stack overflow: rsp is in the guard page\n");
+    at = max_u64(align_up(rsp, sizeof(uint64_t)), s->guard + PAGE_SIZE);
+    say("stack at %016lx:", at);
+    for (unsigned i = 0; i < STACK_WORDS && at < s->top; i++, at += sizeof(uint64_t))
+        say("%s%016lx", i % 4 == 0 ? "\n  " : " ", *(const uint64_t *)at);
+    say("\n");
+}
+
+/* Return addresses along the chain of frame pointers, as far as it stays in one
+ * stack and goes up. */
+static void say_callers(const struct trap_frame *f)
+{
+    const struct bare_stack *s = stack_of(f->rbp);
+    uint64_t rbp = f->rbp;
+    unsigned n;
+
+    say("callers:\n  [<%016lx>]\n", f->rip);
+    for (n = 0; s && n < CALLERS_MAX; n++) {
+        const uint64_t *frame = (const uint64_t *)rbp;
+
+        if (rbp % 8 != 0 || rbp < s->guard + PAGE_SIZE || rbp + 16 > s->top ||
+            !in_text(frame[1]))
+            return;
+        say("  [<%016lx>]\n", frame[1]);
+        if (frame[0] <= rbp)
+            return;
+        rbp = frame[0];
+    }
+    if (s && n == CALLERS_MAX)
+        say("  and more\n");
+}
+
+_Noreturn void panic_report(const struct trap_frame *f, const char *msg)
+{
+    static bool again;
+
+    __asm__ volatile("cli");
+    if (again) {
+        say("\nand another fault while reporting: vector %lu rip %016lx cr2 %016lx\n", f->vector,
+            f->rip, read_cr2());
+        machine_halt();
+    }
+    again = true;
+    if (msg)
+        say("PANIC: %.140s\n", msg);
+    else
+        say("PANIC: exception %lu, error code %04lx\n", f->vector, f->error);
+    say_registers(f);
+    say_stack(f->rsp);
+    say_callers(f);
+    say("RESULT FAIL\n");
+    if (options.noreboot) {
+        say("halted\n");
+        machine_halt();
+    }
+    say("restart in five seconds\n");
+    for (unsigned i = 0; i < RESTART_50MS && clock_wait_50ms(); i++) {
+    }
+    port_reboot();
+    machine_halt();
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Makes the bare image commit faults ("selftest=" on its command line) and wants
+# each one reported with registers, stack and callers, and the machine restarted.
+# usage: boot_panic.sh ISO IMAGE [QEMU ARGUMENTS...]
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+iso=$1 image=$2
+shift 2
+bad=0
+
+want() { # PATTERN
+    grep -qE -e "$1" "$work/serial" || { echo "  missing: $1"; bad=1; }
+}
+
+# The functions that the report names by address, innermost first.
+callers() {
+    grep -oE '\[<[0-9a-f]{16}>\]' "$work/serial" | tr -d '[<>]' |
+        addr2line -f -e "$image" | awk 'NR % 2'
+}
+
+fault() { # WORD PATTERN CALLER...
+    local word=$1 pattern=$2 name
+    shift 2
+    echo "selftest=$word"
+    iso_with_command_line "$iso" "selftest=$word nonsense=1" "$work/boot.iso"
+    boot "$work/boot.iso" "${qemu[@]}"
+    want "$pattern"
+    want 'command line: nonsense=1 is not understood'
+    want '^rip ffffffff802[0-9a-f]{5} rflags [0-9a-f]{8} cs 0008 ss 00(10|00)'
+    want '^rax [0-9a-f]{16} rbx [0-9a-f]{16} rcx [0-9a-f]{16}'
+    want '^r15 [0-9a-f]{16} cr0 000000008001[0-9a-f]{4} cr2 [0-9a-f]{16}'
+    want '^stack at ffffffff802[0-9a-f]{5}:'
+    want '^restart in five seconds'
+    callers >"$work/callers"
+    for name in "$@"; do
+        grep -qx "$name" "$work/callers" || { echo "  not among the callers: $name"; bad=1; }
+    done
+    if grep -q 'RESULT PASS\|nothing happened' "$work/serial"; then
+        echo "  went on after the fault"
+        bad=1
+    fi
+    [ "$status" = 0 ] || { echo "  the machine did not restart (status $status)"; bad=1; }
+    [ "$bad" = 0 ] || { cat "$work/serial"; cat "$work/callers"; exit 1; }
+}
+
+qemu=("$@")
+fault panic '^PANIC: .*selftest\.c:[0-9]+: check failed' selftest_run bare_start
+fault stack '^PANIC: exception 8, error code 0000' recurse
+want '^stack overflow: rsp is in the guard page'
+fault text '^PANIC: exception 14, error code 0003' write_byte bare_start
+fault data '^PANIC: exception 14, error code 0011' jump_to bare_start
+fault directmap '^PANIC: exception 14, error code 0003' write_byte bare_start
+[ "$bad" = 0 ] && echo "five faults reported"
+exit "$bad"
