@@ -29,6 +29,12 @@ struct port_guest {
 };
 
 static unsigned flushes;
+static uint64_t run_ns = RUN_NS;
+
+void script_run_ns(uint64_t ns)
+{
+    run_ns = ns ? ns : RUN_NS;
+}
 
 int port_guest_create(struct vcpu *v)
 {
@@ -103,28 +109,30 @@ static uint64_t *state_msr(struct guest_state *s, uint32_t msr)
 uint64_t port_guest_rdmsr(struct vcpu *v, uint32_t msr)
 {
     struct port_guest *g = v->guest;
-    const uint64_t *field = state_msr(&g->state, msr);
+    const uint64_t *field;
 
-    for (unsigned i = 0; !field && i < g->msrs; i++) {
+    for (unsigned i = 0; i < g->msrs; i++) {
         if (g->msr[i].index == msr) {
             return g->msr[i].value;
         }
     }
+    field = state_msr(&g->state, msr);
     return field ? *field : 0;
 }
 
 void port_guest_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
 {
     struct port_guest *g = v->guest;
-    uint64_t *field = state_msr(&g->state, msr);
+    uint64_t *field;
     unsigned i = 0;
 
+    while (i < g->msrs && g->msr[i].index != msr) {
+        i++;
+    }
+    field = state_msr(&g->state, msr);
     if (field) {
         *field = value;
         return;
-    }
-    while (i < g->msrs && g->msr[i].index != msr) {
-        i++;
     }
     if (i == MSR_SLOTS) {
         abort();
@@ -161,7 +169,7 @@ static void preempted(const struct guest_state *s, struct guest_exit *out)
     uint64_t now = world_now();
     uint64_t limit = world_deadline();
 
-    world_advance(limit <= now ? 0 : limit - now < RUN_NS ? limit - now : RUN_NS);
+    world_advance(limit <= now ? 0 : limit - now < run_ns ? limit - now : run_ns);
     *out = (struct guest_exit){.reason = EXIT_PREEMPTED, .vectoring = {.type = EVENT_NONE}};
     out->cr0 = s->cr0;
     out->cr3 = s->cr3;

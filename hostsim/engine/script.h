@@ -9,6 +9,9 @@
  * of virtual time and returns EXIT_PREEMPTED. */
 void script_push(struct vcpu *v, const struct guest_exit *e, const struct guest_regs *regs);
 
+/* How long such a run takes from now on; 0: 10 us again. */
+void script_run_ns(uint64_t ns);
+
 /* The entries that port_guest_run() was given, latest first kept. */
 struct guest_entry script_last_entry(struct vcpu *v);
 unsigned script_run_count(struct vcpu *v);

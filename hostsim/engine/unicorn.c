@@ -210,9 +210,6 @@ static bool after_run(struct port_guest *g, uc_err err)
     case STOP_BLOCK:
         set_rip_of_block(g);
         return false;
-    case STOP_DROP:
-        set_rip_of_block(g);
-        return true;
     case STOP_TRAP:
         g->rip = g->stop_address;
         return false;
@@ -265,7 +262,6 @@ static bool run_once(struct port_guest *g)
     err = uc_emu_start(g->uc, g->rip, 0, 0, stepping ? 1 : 0);
     g->running = false;
     engine_account(g);
-    engine_drop_pending(g);
     if (stepping && g->cause == STOP_NONE && err == UC_ERR_OK) {
         g->rip = engine_reg(g, UC_X86_REG_RIP);
         engine_debug_stopped(g, true);

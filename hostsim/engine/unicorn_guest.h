@@ -28,7 +28,6 @@
 enum stop_cause {
     STOP_NONE,      /* HLT, PAUSE or an error of Unicorn */
     STOP_BLOCK,     /* block hook: budget, kick or window */
-    STOP_DROP,      /* block hook: translations of a written page are due to go */
     STOP_TRAP,      /* a planted hook prepared an exit and sent RIP to the trap page */
     STOP_EXCEPTION, /* vector in stop_vector */
     STOP_INVALID,   /* undefined opcode */
@@ -38,7 +37,6 @@ enum stop_cause {
 };
 
 #define PLANTED_MAX 768u
-#define DROPS_MAX 32u
 
 struct planted {
     uint64_t va;
@@ -77,11 +75,6 @@ struct port_guest {
     uint64_t *scanned;        /* linear page scanned for planted instructions, + 1 */
     uint32_t epoch;
     bool window_open;
-
-    /* Frames written by the block that runs, whose translations (perhaps that
-     * very block's) go before the next block. */
-    uint64_t dropped[DROPS_MAX];
-    unsigned drop_count; /* DROPS_MAX + 1: more than fit, all translations go */
 
     struct planted planted[PLANTED_MAX];
     unsigned planted_count;
@@ -122,11 +115,9 @@ uint64_t engine_seg_base(struct port_guest *g, enum seg_reg s);
 /* unicorn_tlb.c */
 bool engine_tlb_fill(uc_engine *uc, uint64_t la, uc_mem_type type, uc_tlb_entry *entry, void *arg);
 void engine_flush_tlb(struct port_guest *g);
-/* Drops all engines' translations of a machine frame that is being written: at
- * once, but for the engine that runs, which loses them before its next block. */
+/* Drops all engines' translations of a machine frame that is being written. The
+ * block that runs may be among them: it goes on to its end, as its buffer stays. */
 void engine_drop_code(uint64_t frame);
-/* Does what was put off for g; it does not run. */
-void engine_drop_pending(struct port_guest *g);
 /* Copies n bytes at a linear address as CPL 0 sees it; false when unmapped. */
 bool engine_peek(struct port_guest *g, uint64_t la, void *dst, size_t n);
 bool engine_poke(struct port_guest *g, uint64_t la, const void *src, size_t n);

@@ -62,12 +62,6 @@ static void on_block(uc_engine *uc, uint64_t la, uint32_t size, void *arg)
     g->held_back = 0;
     if (g->cause != STOP_NONE || (la & PAGE_MASK) == ENGINE_TRAP_VA)
         return;
-    if (g->drop_count) {
-        g->budget += size;
-        stop_at(g, la);
-        g->cause = STOP_DROP;
-        return;
-    }
     if (g->want_window && (engine_reg(g, UC_X86_REG_RFLAGS) & RFLAGS_IF) && !in_shadow(g, la)) {
         g->exit.reason = EXIT_WINDOW;
         stop_at(g, la);

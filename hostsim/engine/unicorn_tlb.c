@@ -39,49 +39,12 @@ static void drop_code_in(struct port_guest *g, uint64_t frame)
     g->stats.code_drops++;
 }
 
-/* Removing the block that runs would lose the way back to its registers. */
-static void drop_later(struct port_guest *g, uint64_t frame)
-{
-    for (unsigned i = 0; i < g->drop_count && i < DROPS_MAX; i++) {
-        if (g->dropped[i] == frame)
-            return;
-    }
-    if (g->drop_count < DROPS_MAX)
-        g->dropped[g->drop_count++] = frame;
-    else
-        g->drop_count = DROPS_MAX + 1;
-    engine_poll(g);
-}
-
-static void drop_everything(struct port_guest *g)
-{
-    uc_ctl_flush_tb(g->uc);
-    engine_flush_tlb(g);
-    memset(g->code_pages, 0, engine_frames);
-    memset(g->scanned, 0, engine_frames * sizeof(*g->scanned));
-}
-
-void engine_drop_pending(struct port_guest *g)
-{
-    if (g->drop_count > DROPS_MAX) {
-        drop_everything(g);
-    } else {
-        for (unsigned i = 0; i < g->drop_count; i++)
-            drop_code_in(g, g->dropped[i]);
-    }
-    g->drop_count = 0;
-}
-
 void engine_drop_code(uint64_t frame)
 {
     if (frame >= engine_frames)
         return;
     for (struct port_guest *g = engine_list; g; g = g->next) {
-        if (!g->uc || !g->code_pages[frame])
-            continue;
-        if (g->running)
-            drop_later(g, frame);
-        else
+        if (g->uc && g->code_pages[frame])
             drop_code_in(g, frame);
     }
 }

@@ -103,7 +103,7 @@ static char *read_text(const char *path)
     return NULL;
 }
 
-static const char *get_string(XLU_Config *c, const char *key, int *rc)
+static char *get_string(XLU_Config *c, const char *key, int *rc)
 {
     const char *s = NULL;
     char *copy;
@@ -132,25 +132,28 @@ static void get_number(XLU_Config *c, const char *key, uint64_t *value, int *rc)
 }
 
 /* As xl does: cmdline as it is, or root and extra. */
-static const char *command_line(XLU_Config *c, int *rc)
+static char *command_line(XLU_Config *c, int *rc)
 {
-    const char *cmdline = get_string(c, "cmdline", rc);
-    const char *root = get_string(c, "root", rc);
-    const char *extra = get_string(c, "extra", rc);
-    char *joined;
-    size_t n;
+    char *cmdline = get_string(c, "cmdline", rc);
+    char *root = get_string(c, "root", rc);
+    char *extra = get_string(c, "extra", rc);
 
-    if (cmdline || !root) {
-        return cmdline ? cmdline : extra;
+    if (!cmdline && root) {
+        size_t n = strlen(root) + (extra ? strlen(extra) : 0) + sizeof("root= ");
+
+        cmdline = malloc(n);
+        if (cmdline) {
+            snprintf(cmdline, n, "root=%s%s%s", root, extra ? " " : "", extra ? extra : "");
+        } else {
+            *rc = SIM_USAGE;
+        }
+    } else if (!cmdline && extra) {
+        cmdline = extra;
+        extra = NULL;
     }
-    n = strlen(root) + (extra ? strlen(extra) : 0) + sizeof("root= ");
-    joined = malloc(n);
-    if (!joined) {
-        *rc = SIM_USAGE;
-        return NULL;
-    }
-    snprintf(joined, n, "root=%s%s%s", root, extra ? " " : "", extra ? extra : "");
-    return joined;
+    free(root);
+    free(extra);
+    return cmdline;
 }
 
 /* Prints the library's first complaint as this program's line. */
@@ -167,10 +170,19 @@ static void report(const char *path, const char *complaint)
     }
 }
 
+/* What a guest that is not added has been given. */
+static void forget(struct guest_config *g)
+{
+    free((char *)g->name);
+    free((char *)g->kernel);
+    free((char *)g->ramdisk);
+    free((char *)g->cmdline);
+}
+
 static int extract(const char *path, XLU_Config *c, struct guest_config *g)
 {
     uint64_t vcpus = 1;
-    const char *type;
+    char *type;
     int rc = 0;
 
     g->origin = path;
@@ -183,17 +195,18 @@ static int extract(const char *path, XLU_Config *c, struct guest_config *g)
     get_number(c, "memory", &g->memory_mib, &rc);
     get_number(c, "vcpus", &vcpus, &rc);
     g->vcpus = vcpus > UINT32_MAX ? UINT32_MAX : (unsigned)vcpus;
+    if (rc == 0 && (!type || strcmp(type, "pvh") != 0)) {
+        rc = sim_error("%s: type=\"%s\" guests do not run here, only type=\"pvh\"", path,
+                       type ? type : "pv");
+    }
+    if (rc == 0 && !g->name) {
+        rc = sim_error("%s: the guest has no name", path);
+    }
+    free(type);
     if (rc) {
-        return rc;
+        forget(g);
     }
-    if (!type || strcmp(type, "pvh") != 0) {
-        return sim_error("%s: type=\"%s\" guests do not run here, only type=\"pvh\"", path,
-                         type ? type : "pv");
-    }
-    if (!g->name) {
-        return sim_error("%s: the guest has no name", path);
-    }
-    return 0;
+    return rc;
 }
 
 int config_read(const char *path, struct sim_options *o)

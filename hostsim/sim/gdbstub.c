@@ -324,22 +324,13 @@ static void detach(void)
     engine_debug_hook = NULL;
 }
 
-/* Answers one packet; true: the guests go on. */
-static bool answer(const char *p, char *out)
+/* Packets about the registers and memory of the selected thread. */
+static void answer_about(struct vcpu *v, const char *p, char *out)
 {
-    struct vcpu *v = thread_vcpu(stub.selected);
     const char *s = p + 1;
     uint64_t n = 0;
 
-    out[0] = '\0';
-    if (!v && strchr("gGpPmM", p[0])) {
-        strcpy(out, "E01");
-        return false;
-    }
     switch (p[0]) {
-    case '?':
-        sprintf(out, "T05thread:%x;", stub.selected);
-        break;
     case 'g':
         reply_registers(v, out);
         break;
@@ -357,8 +348,31 @@ static bool answer(const char *p, char *out)
     case 'm':
         reply_memory(v, s, out);
         break;
-    case 'M':
+    default: /* 'M' */
         strcpy(out, write_memory(v, s) ? "OK" : "E14");
+        break;
+    }
+}
+
+/* Answers one packet; true: the guests go on. */
+static bool answer(const char *p, char *out)
+{
+    struct vcpu *v = thread_vcpu(stub.selected);
+    const char *s = p + 1;
+    uint64_t n = 0;
+
+    out[0] = '\0';
+    if (p[0] != '\0' && strchr("gGpPmM", p[0])) {
+        if (v) {
+            answer_about(v, p, out);
+        } else {
+            strcpy(out, "E01");
+        }
+        return false;
+    }
+    switch (p[0]) {
+    case '?':
+        sprintf(out, "T05thread:%x;", stub.selected);
         break;
     case 'Z':
     case 'z':

@@ -166,6 +166,8 @@ struct trap_frame {
     uint64_t vector, error, rip, cs, rflags, rsp, ss;
 };
 void trap_init(void);
+/* Interrupts of the timer so far. */
+extern volatile uint64_t trap_timer_count;
 
 /* panic.c: prints why, registers, stack and callers, then restarts the machine
  * or, with "noreboot", halts. msg NULL: an exception. */

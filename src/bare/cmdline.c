@@ -113,8 +113,8 @@ void cmdline_parse(const char *s)
             n++;
         /* Some loaders put the image's path first. */
         if (!(first && *s == '/') && !understand(s, n))
-            hv_log(1, "command line: %.*s is not understood", (int)(n < WORD_SHOWN ? n : WORD_SHOWN),
-                   s);
+            hv_log(1, "command line: %.*s is not understood",
+                   (int)(n < WORD_SHOWN ? n : WORD_SHOWN), s);
         s += n;
     }
 }

@@ -12,6 +12,7 @@
 #define CPUID_LM_NX ((1 << 29) | (1 << 20))
 #define COM1 0x3f8
 #define VECTOR_PANIC 0x100
+#define ERROR_CODES 0x60227d00          /* bit per vector: 8, 10 to 14, 17, 21, 29, 30 */
 #define BOOT_STACK_BYTES 32768
 #define TRAP_STACK_BYTES 8192
 
@@ -175,7 +176,7 @@ port_panic:
     .altmacro
     .macro trap_entry n
 trap_entry_\n:
-    .if ((\n < 8) || (\n == 9) || (\n == 15) || (\n == 16) || (\n > 17)) && (\n != 21) && (\n != 29) && (\n != 30)
+    .if ((ERROR_CODES >> \n) & 1) == 0
     pushq $0
     .endif
     pushq $\n

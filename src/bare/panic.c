@@ -54,6 +54,12 @@ static const struct bare_stack *stack_of(uint64_t va)
     return NULL;
 }
 
+/* True iff n aligned bytes at va can be read from s. */
+static bool stack_has(const struct bare_stack *s, uint64_t va, unsigned n)
+{
+    return s && va % sizeof(uint64_t) == 0 && va >= s->guard + PAGE_SIZE && va <= s->top - n;
+}
+
 static bool in_text(uint64_t va)
 {
     return va >= (uint64_t)(uintptr_t)image_start && va < (uint64_t)(uintptr_t)image_text_end;
@@ -87,11 +93,14 @@ static void say_callers(const struct trap_frame *f)
     unsigned n;
 
     say("callers:\n  [<%016lx>]\n", f->rip);
+    /* A jump astray made no frame yet: its return address is the word at rsp. */
+    if (!in_text(f->rip) && stack_has(stack_of(f->rsp), f->rsp, sizeof(uint64_t)) &&
+        in_text(*(const uint64_t *)f->rsp))
+        say("  [<%016lx>]\n", *(const uint64_t *)f->rsp);
     for (n = 0; s && n < CALLERS_MAX; n++) {
         const uint64_t *frame = (const uint64_t *)rbp;
 
-        if (rbp % 8 != 0 || rbp < s->guard + PAGE_SIZE || rbp + 16 > s->top ||
-            !in_text(frame[1]))
+        if (!stack_has(s, rbp, 2 * sizeof(uint64_t)) || !in_text(frame[1]))
             return;
         say("  [<%016lx>]\n", frame[1]);
         if (frame[0] <= rbp)

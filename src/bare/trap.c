@@ -32,6 +32,7 @@ void trap_handle(struct trap_frame *f);
 
 static struct gate idt[TRAP_VECTORS];
 static struct tss tss;
+volatile uint64_t trap_timer_count;
 
 void trap_handle(struct trap_frame *f)
 {
@@ -39,8 +40,10 @@ void trap_handle(struct trap_frame *f)
         panic_report(f, (const char *)f->rdi);
     if (f->vector < EXCEPTIONS)
         panic_report(f, NULL);
-    if (f->vector == VECTOR_TIMER)
+    if (f->vector == VECTOR_TIMER) {
+        trap_timer_count++;
         lapic_eoi();
+    }
     /* The rest is spurious, and no one waits for an acknowledgement. */
 }
 

@@ -49,6 +49,16 @@ int64_t arch_memory_op(struct vcpu *v, uint32_t op, uint64_t gva);
 /* Feature bits of XENVER_get_features submap 0 for d. */
 uint32_t arch_features(const struct domain *d);
 
+/* Control operations that only the architecture knows, -XEN_ENOSYS for the rest.
+ * d is what the operation is for; *copyback: op goes back to the caller whatever
+ * the result. No lock is held. For XEN_SYSCTL_physinfo the core has filled in its
+ * part. */
+int64_t arch_domctl(struct vcpu *v, struct domain *d, struct xen_domctl *op, bool *copyback);
+struct xen_sysctl;
+int64_t arch_sysctl(struct vcpu *v, struct xen_sysctl *op);
+/* Adds to what XEN_DOMCTL_getdomaininfo tells. */
+void arch_domain_info(const struct domain *d, struct xen_domctl_getdomaininfo *info);
+
 /* Second-stage entries. level: 0 for 4 KiB tables .. 3 for the root. */
 uint64_t arch_p2m_encode_table(uint8_t format, mfn_t table);
 uint64_t arch_p2m_encode_leaf(uint8_t format, mfn_t m, enum p2m_type type, unsigned level);

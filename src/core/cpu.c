@@ -26,6 +26,9 @@ void cpu_turn(void)
     if (c->current != NULL) {
         arch_vcpu_run(c->current);
     } else if (!sched_pending() && !page_scrub_some()) {
+        uint64_t since = port_time_now();
+
         port_cpu_idle();
+        store_u64(&c->idle_ns, c->idle_ns + port_time_now() - since);
     }
 }

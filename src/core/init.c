@@ -100,6 +100,8 @@ int hv_init(const struct boot_info *boot)
         return -XEN_EINVAL;
     if (boot->cpu_count == 0 || boot->cpu_count > MAX_CPUS)
         return -XEN_EINVAL;
+    if (boot->sched_kind >= SCHED_KINDS)
+        return -XEN_EINVAL;
 
     max_mfn = highest_frame(boot);
     hv_pages = pages_of(sizeof(struct hv));
@@ -119,6 +121,7 @@ int hv_init(const struct boot_info *boot)
     hv->log_levels = CONSOLE_LEVELS_DEFAULT;
     fill_frame_table(boot, home, pages);
     heap_init();
+    (void)sched_init(boot->sched_kind);
     cpus_init(boot->cpu_count);
-    return 0;
+    return console_history_init();
 }

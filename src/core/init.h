@@ -13,6 +13,7 @@ struct boot_info {
     const struct memory_range *ram; /* usable: neither image nor firmware */
     size_t ram_count;
     uint32_t cpu_count;
+    uint8_t sched_kind; /* enum sched_kind of core/sched/sched.h */
     bool ram_zeroed; /* all of ram holds zeroes: nothing needs scrubbing at first */
     bool silo;       /* policy: unprivileged domains are kept apart */
 };

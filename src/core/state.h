@@ -28,6 +28,7 @@ struct cpu {
     uint8_t lock_level[16];
     uint32_t preempt_every; /* tests: make every n-th preempt point fire */
     uint32_t preempt_count;
+    uint64_t idle_ns; /* atomic: time spent waiting for something to do */
 };
 
 /* Free memory below and above 4 GiB is kept apart: requests that can take any
@@ -67,6 +68,14 @@ struct hv {
     struct lock log_lock;
     uint32_t log_levels; /* console_show() */
     struct pvclock_base clock;
+    uint8_t sched_kind; /* enum sched_kind, constant */
+    struct sched_tunables sched_tunables;
+    uint64_t sched_spill;  /* sched_credit.c: credit that nobody used in the last period, us */
+    uint64_t sched_ticket; /* sched_null.c, atomic: order of those that wait for a CPU */
+    uint64_t wallclock_shift; /* atomic: ns that wallclock_set() added to the machine's */
+    struct console_history history; /* under log_lock */
+    uint32_t virq_handler[NR_VIRQS]; /* atomic: domain id + 1 that gets a global VIRQ, 0: none */
+    uint32_t domid_rover; /* atomic: the last id that was chosen for a new domain */
     bool policy_silo; /* policy/: unprivileged domains are kept apart */
 };
 

@@ -38,6 +38,16 @@ uint8_t x86_vendor(void)
     return settings.vendor;
 }
 
+/* A local APIC for everybody; the control domain may have been promised more. Device
+ * models, whose domains need the rest, have nobody to serve. */
+static bool emulation_known(const struct domain *d, const struct xen_arch_domainconfig *c)
+{
+    const uint32_t control = XEN_X86_EMU_IOAPIC | XEN_X86_EMU_VPCI;
+    uint32_t flags = d->privileged ? c->emulation_flags & ~control : c->emulation_flags;
+
+    return flags == XEN_X86_EMU_LAPIC && (c->misc_flags & ~(uint32_t)XEN_X86_MSR_RELAXED) == 0;
+}
+
 int arch_domain_create(struct domain *d, const struct xen_domctl_createdomain *cfg)
 {
     struct domain_arch *a =
@@ -47,7 +57,12 @@ int arch_domain_create(struct domain *d, const struct xen_domctl_createdomain *c
     if (a == NULL) {
         return -XEN_ENOMEM;
     }
+    if (!emulation_known(d, &cfg->arch)) {
+        hyp_pages_free(a, order_of_bytes(sizeof(*a)));
+        return -XEN_EINVAL;
+    }
     a->vcpu_total = cfg->max_vcpus;
+    a->emulation_flags = cfg->arch.emulation_flags;
     a->vendor = x86_vendor();
     a->special_gfn = gfn_invalid();
     d->arch = a;

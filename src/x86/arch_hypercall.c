@@ -4,6 +4,7 @@
 #include "core/arch.h"
 #include "core/guest_mem/guest_mem.h"
 #include "core/policy/policy.h"
+#include "x86/control/control.h"
 #include "x86/hvm/hvm.h"
 
 #include <xen/domctl.h>
@@ -100,7 +101,10 @@ int64_t arch_hypercall(struct vcpu *v, uint64_t nr, uint64_t args[6])
         return rc != 0 ? rc : -XEN_ENOSYS;
     case __HYPERVISOR_arch_1:
         return do_paging_domctl_cont(v, args);
-    case __HYPERVISOR_physdev_op: /* no PIRQs, no PCI */
+    case __HYPERVISOR_platform_op:
+        return do_platform_op(v, args);
+    case __HYPERVISOR_physdev_op:
+        return do_physdev_op(v, args);
     default:
         return -XEN_ENOSYS;
     }

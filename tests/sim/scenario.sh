@@ -41,6 +41,7 @@ run() {
 
 has() { grep -qE "$1" "$out" || fail "no line matches: $1"; }
 clean() { has '^audit: clean, 0 frames leaked$'; }
+reached() { has "^$1 *\\| .*corbel: user space reached"; }
 worked() { has "^$1 *\\| .*corbel: workload ok"; }
 
 # Bad input: one clear line, exit status 1.
@@ -50,6 +51,13 @@ refused() {
 }
 
 boot() { # KERNEL VCPUS PCPUS
+    guest one "$1" "$2" 256 corbel.test=boot
+    run 0 --pcpus "$3" "$work/one.cfg"
+    reached one
+    clean
+}
+
+work() { # KERNEL VCPUS PCPUS: boot and run the workload
     guest one "$1" "$2" 256
     run 0 --pcpus "$3" "$work/one.cfg"
     worked one
@@ -59,15 +67,16 @@ boot() { # KERNEL VCPUS PCPUS
 with_neighbour() { # STATUS MODE [OPTIONS...]
     local status=$1 mode=$2
     shift 2
-    guest good cloud 1 256
+    guest good cloud 1 256 corbel.test=boot
     guest bad "$hostile" 1 64 "mode=$mode"
     run "$status" --pcpus 2 "$@" "$work/good.cfg" "$work/bad.cfg"
-    worked good
+    reached good
+    has '^guest good: powered off'
     clean
 }
 
 same_twice() { # VCPUS PCPUS OPTIONS...
-    guest one cloud "$1" 256
+    guest one cloud "$1" 256 corbel.test=boot
     local pcpus=$2
     shift 2
     for i in 1 2; do
@@ -83,19 +92,19 @@ same_twice() { # VCPUS PCPUS OPTIONS...
 case $name in
 cloud-1v-1p) boot cloud 1 1 ;;
 cloud-4v-1p) boot cloud 4 1 ;;
-cloud-4v-4p) boot cloud 4 4 ;;
+cloud-4v-4p) work cloud 4 4 ;;
 amd64-1v-4p) boot amd64 1 4 ;;
-amd64-4v-4p) boot amd64 4 4 ;;
+amd64-4v-4p) work amd64 4 4 ;;
 xapic)
-    guest one cloud 2 256 nox2apic
+    guest one cloud 2 256 "nox2apic corbel.test=boot"
     run 0 --pcpus 2 "$work/one.cfg"
-    worked one
+    reached one
     clean
     ;;
 audited)
-    guest one cloud 2 256
+    guest one cloud 2 256 corbel.test=boot
     run 0 --pcpus 2 --audit-every 50 "$work/one.cfg"
-    worked one
+    reached one
     clean
     ;;
 same-1v) same_twice 1 1 ;;
@@ -105,10 +114,11 @@ neighbour-crash)
     guest bad cloud 1 256 corbel.test=crash
     run 2 --pcpus 2 "$work/good.cfg" "$work/bad.cfg"
     worked good
+    has '^guest bad: crashed'
     clean
     ;;
 neighbour-triple) with_neighbour 4 triple ;; # as on Xen, the guest asks for a reboot
-neighbour-spin) with_neighbour 4 spin --max-time 30 ;;
+neighbour-spin) with_neighbour 4 spin --max-time 5 ;;
 neighbour-scribble) with_neighbour 0 scribble ;;
 neighbour-flood) with_neighbour 0 flood ;;
 bad-input)

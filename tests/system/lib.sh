@@ -8,19 +8,41 @@ iso_with_command_line() {
         >"$work/grub.cfg"
     printf 'set timeout=0\nmenuentry "Corbel" {\n  multiboot2 /boot/corbel %s\n}\n' "$2" \
         >>"$work/grub.cfg"
-    xorriso -indev "$1" -outdev "$3" -boot_image any replay \
-        -map "$work/grub.cfg" /boot/grub/grub.cfg >"$work/xorriso.log" 2>&1 ||
-        { cat "$work/xorriso.log"; return 1; }
+    [ -s "$1" ] || { echo "$1: no such image"; return 1; }
+    mkdir -p "$work/iso/boot/grub"
+    cp "$work/grub.cfg" "$work/iso/boot/grub/grub.cfg"
+    rm -f "$work/iso/boot/corbel"
+    { xorriso -osirrox on -indev "$1" -extract /boot/corbel "$work/iso/boot/corbel" &&
+        grub-mkrescue -o "$3" "$work/iso"; } >"$work/mkrescue.log" 2>&1 ||
+        { cat "$work/mkrescue.log"; return 1; }
 }
 
-# boot ISO [QEMU ARGUMENTS...]: leaves what the serial line said, without GRUB's
-# screen, in $work/serial and the machine's exit status in $status.
+# boot ISO [QEMU ARGUMENTS...]: leaves what the serial line said in $work/serial
+# and the machine's exit status in $status. With $until set the machine is ended,
+# with status "ended", once a line matches it.
 boot() {
-    local iso=$1
+    local iso=$1 pid
     shift
-    status=0
+    [ -s "$iso" ] || { echo "$iso: no such image"; exit 1; }
+    status=
+    rm -f "$work/raw"
     timeout "${BOOT_SECONDS:-60}" qemu-system-x86_64 -M q35 -accel tcg -cpu qemu64 -m 512 \
         -display none -serial "file:$work/raw" -monitor none -no-reboot -cdrom "$iso" "$@" \
-        </dev/null || status=$?
+        </dev/null 2>"$work/qemu.err" &
+    pid=$!
+    while [ -n "${until:-}" ] && kill -0 "$pid" 2>/dev/null; do
+        if grep -qsE "$until" "$work/raw"; then
+            kill "$pid"
+            wait "$pid" || true
+            status=ended
+            break
+        fi
+        sleep 0.1
+    done
+    if [ "${status:-}" != ended ]; then
+        status=0
+        wait "$pid" || status=$?
+        cat "$work/qemu.err"
+    fi
     head -c 65536 "$work/raw" | tr -d '\r\0\033' >"$work/serial"
 }

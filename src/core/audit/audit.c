@@ -91,10 +91,49 @@ static uint64_t extra_references(void)
     return n;
 }
 
+/* Compares references with their holders: one by one, or where there was no room
+ * for counts at least in sum. */
+static void audit_references(struct audit_report *r, const struct audit_count *counts,
+                             uint64_t borrowed)
+{
+    uint64_t extra;
+
+    if (counts != NULL) {
+        audit_counts_compare(r, counts);
+        return;
+    }
+    extra = extra_references();
+    audit_claim(r, borrowed <= extra, "INV-P2M-3",
+                "leaves borrow %lu frames, but only %lu references are held", borrowed, extra);
+}
+
+static void audit_all_domains(struct audit_report *r)
+{
+    /* Only a sound heap can be trusted to say what is free. */
+    struct audit_count *counts = r->violations == 0 ? audit_counts_begin() : NULL;
+    struct domain *d;
+    uint64_t borrowed = 0;
+
+    for (uint64_t id = 0; (d = audit_next_domain(id)) != NULL; id = (uint64_t)d->id + 1) {
+        uint32_t before;
+
+        audit_p2m(r, d, counts, &borrowed);
+        audit_evtchn(r, d);
+        before = r->violations;
+        audit_gnttab(r, d);
+        if (counts != NULL && r->violations == before)
+            audit_count_domain(counts, d);
+        audit_sched_domain(r, d);
+        audit_time_domain(r, d);
+    }
+    /* Half a count proves nothing. */
+    if (r->violations == 0)
+        audit_references(r, counts, borrowed);
+    audit_counts_end(counts);
+}
+
 void audit_run(struct audit_report *r)
 {
-    struct domain *d;
-    uint64_t borrowed = 0, extra;
     bool sound;
 
     *r = (struct audit_report){.violations = 0};
@@ -106,16 +145,7 @@ void audit_run(struct audit_report *r)
     /* The rest goes by the list of domains, and some of it takes locks. */
     if (!sound)
         return;
-    for (uint64_t id = 0; (d = audit_next_domain(id)) != NULL; id = (uint64_t)d->id + 1) {
-        audit_p2m(r, d, &borrowed);
-        audit_evtchn(r, d);
-        audit_gnttab(r, d);
-        audit_sched_domain(r, d);
-        audit_time_domain(r, d);
-    }
-    extra = extra_references();
-    audit_claim(r, borrowed <= extra, "INV-P2M-3",
-                "leaves borrow %lu frames, but only %lu references are held", borrowed, extra);
+    audit_all_domains(r);
     for (uint32_t i = 0; i < hv->cpu_count; i++) {
         audit_sched(r, &hv->cpu[i]);
         audit_time(r, &hv->cpu[i]);

@@ -12,7 +12,8 @@ struct audit_report {
     uint64_t frames_leaked; /* in use but accounted to nobody that lives */
 };
 
-/* Checks everything. The machine is quiescent (no CPU is inside the core). */
+/* Checks everything. The machine is quiescent (no CPU is inside the core). Writes to
+ * nothing but free memory, which is zeroed again. */
 void audit_run(struct audit_report *r);
 
 #endif

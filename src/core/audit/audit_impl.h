@@ -19,12 +19,31 @@ struct domain *audit_domain(uint64_t id);
 /* The first listed domain with id >= from, or NULL. */
 struct domain *audit_next_domain(uint64_t from);
 
-/* audit_mem.c: INV-MEM-1 .. 5; fills in the report's frame counts. */
+/* What is found for one frame. types has AUDIT_COUNT_MAPPED besides when a leaf maps
+ * the frame as its owner's own RAM. */
+struct audit_count {
+    uint32_t refs;  /* holders of references but the allocation */
+    uint32_t types; /* of them typed ones */
+};
+#define AUDIT_COUNT_MAPPED (UINT32_C(1) << 31)
+
+/* audit_count.c: INV-MEM-7. Counts for all frames, in memory that is free, until they
+ * are ended; NULL when no free block is large enough. */
+struct audit_count *audit_counts_begin(void);
+void audit_counts_end(struct audit_count *c);
+/* Adds what d's grants hold, and what is pinned for it. */
+void audit_count_domain(struct audit_count *c, const struct domain *d);
+void audit_counts_compare(struct audit_report *r, const struct audit_count *c);
+
+/* audit_mem.c: INV-MEM-1 .. 6; fills in the report's frame counts. */
 void audit_mem(struct audit_report *r);
 /* audit_heap.c: the part of INV-MEM-1 that concerns free blocks and their lists. */
 void audit_heap(struct audit_report *r);
-/* The others check one domain or one CPU each. */
-void audit_p2m(struct audit_report *r, const struct domain *d, uint64_t *borrowed);
+/* The others check one domain or one CPU each. counts may be NULL: then fewer
+ * things are found out, in more time. *borrowed grows by the leaves that hold
+ * references. */
+void audit_p2m(struct audit_report *r, const struct domain *d, struct audit_count *counts,
+               uint64_t *borrowed);
 void audit_evtchn(struct audit_report *r, const struct domain *d);
 void audit_gnttab(struct audit_report *r, struct domain *d);
 void audit_sched(struct audit_report *r, const struct cpu *c);

@@ -1,6 +1,7 @@
-/* INV-MEM-2 .. 5 over the frames in use. */
+/* INV-MEM-2 .. 5 over the frames in use, and INV-MEM-6. */
 #include "core/audit/audit_impl.h"
 #include "core/mem/frame_word.h"
+#include "core/mem/page_alloc.h"
 
 /* Frames of some domains, counted in one pass over the table. There is nowhere
  * to keep a count for each of all domains, so they take turns. */
@@ -78,6 +79,31 @@ static void tally_frames(struct tally *t)
     }
 }
 
+/* A limit that was lowered later takes no table away. */
+static void audit_limit(struct audit_report *r, const struct domain *d)
+{
+    uint64_t limit = hyp_pages_limit(d);
+
+    if (limit != UINT64_MAX && d->p2m.table_pages > p2m_table_limit(d))
+        limit += d->p2m.table_pages - p2m_table_limit(d);
+    audit_claim(r, d->hyp_pages <= limit, "INV-MEM-8",
+                "d%u has %lu hypervisor frames, and may have %lu", d->id, d->hyp_pages, limit);
+}
+
+static void audit_claims(struct audit_report *r)
+{
+    const struct heap *h = &hv->heap;
+    const struct domain *d;
+    uint64_t sum = 0;
+
+    for (uint64_t id = 0; (d = audit_next_domain(id)) != NULL; id = (uint64_t)d->id + 1)
+        sum += d->outstanding_pages;
+    audit_claim(r, sum == h->claimed, "INV-MEM-6", "domains claim %lu pages, %lu counted", sum,
+                h->claimed);
+    audit_claim(r, h->claimed <= h->free_pages, "INV-MEM-6", "%lu pages claimed, %lu free",
+                h->claimed, h->free_pages);
+}
+
 void audit_mem(struct audit_report *r)
 {
     struct domain *d = audit_next_domain(0);
@@ -98,6 +124,9 @@ void audit_mem(struct audit_report *r)
             audit_claim(r, o->hyp_pages == t.of[i].hyp, "INV-MEM-5",
                         "d%u has %lu hypervisor frames, %lu counted", o->id, t.of[i].hyp,
                         o->hyp_pages);
+            audit_limit(r, o);
         }
     }
+    if (r->violations == 0)
+        audit_claims(r);
 }

@@ -1,4 +1,4 @@
-/* INV-P2M-1 .. 5: walks each second-stage table by itself, not through p2m. */
+/* INV-P2M-1 .. 6: walks each second-stage table by itself, not through p2m. */
 #include "base/arith.h"
 #include "core/arch.h"
 #include "core/audit/audit_impl.h"
@@ -15,6 +15,7 @@
 struct p2m_walk {
     struct audit_report *r;
     const struct domain *d;
+    struct audit_count *counts; /* or NULL */
     uint64_t tables;
     uint64_t pages[P2M_TYPES];
     uint64_t ram_first, ram_last; /* frames that its RAM leaves name */
@@ -51,6 +52,22 @@ static void audit_leaf_frame(struct p2m_walk *w, uint64_t g, mfn_t m, uint8_t ty
     }
 }
 
+static void count_leaf_frame(struct p2m_walk *w, uint64_t g, mfn_t m, uint8_t type)
+{
+    struct audit_count *c;
+
+    if (w->counts == NULL || m.v >= hv->max_mfn)
+        return;
+    c = &w->counts[m.v];
+    if (is_borrowed(type))
+        c->refs++;
+    if (!is_ram(type))
+        return;
+    audit_claim(w->r, (c->types & AUDIT_COUNT_MAPPED) == 0, "INV-P2M-5",
+                "d%u maps its frame %#lx twice, once at gfn %#lx", w->d->id, m.v, g);
+    c->types |= AUDIT_COUNT_MAPPED;
+}
+
 static void audit_leaf(struct p2m_walk *w, uint64_t g, unsigned level, struct p2m_slot s)
 {
     uint64_t size = UINT64_C(1) << (9 * level);
@@ -60,7 +77,7 @@ static void audit_leaf(struct p2m_walk *w, uint64_t g, unsigned level, struct p2
         return;
     }
     w->pages[s.type] += size;
-    if (s.type == P2M_INVALID || s.type == P2M_MMIO_DM)
+    if (s.type == P2M_INVALID || s.type == P2M_MMIO_DM || s.type == P2M_POD)
         return;
     if (is_ram(s.type)) {
         w->ram_first = min_u64(w->ram_first, s.mfn.v);
@@ -69,8 +86,10 @@ static void audit_leaf(struct p2m_walk *w, uint64_t g, unsigned level, struct p2
         audit_claim(w->r, level == 0, "INV-P2M-3", "d%u maps gfn %#lx of type %u by a superpage",
                     w->d->id, g, s.type);
     }
-    for (uint64_t i = 0; i < size; i++)
+    for (uint64_t i = 0; i < size; i++) {
         audit_leaf_frame(w, g + i, mfn(s.mfn.v + i), s.type);
+        count_leaf_frame(w, g + i, mfn(s.mfn.v + i), s.type);
+    }
 }
 
 /* The depth of the recursion is that of the table: at most four. */
@@ -140,25 +159,66 @@ static void audit_single(struct p2m_walk *w)
         struct window win = {.first = m};
 
         window_table(&win, w->d, w->d->p2m.root, ROOT_LEVEL);
-        audit_claim(w->r, win.twice == 0, "INV-P2M-4", "d%u maps its frame %#lx twice", w->d->id,
+        audit_claim(w->r, win.twice == 0, "INV-P2M-5", "d%u maps its frame %#lx twice", w->d->id,
                     win.twice);
     }
 }
 
-void audit_p2m(struct audit_report *r, const struct domain *d, uint64_t *borrowed)
+/* One list of the store: its blocks' frames, at most limit of them. */
+static uint64_t audit_store(struct p2m_walk *w, mfn_t m, unsigned order, uint64_t limit)
+{
+    uint64_t n = 0, size = UINT64_C(1) << order;
+
+    while (m.v != 0 && n < limit) {
+        for (uint64_t i = 0; i < size; i++) {
+            struct frame f = frame_read(mfn(m.v + i));
+
+            if (f.state != FRAME_USED || f.owner != w->d->id || f.type >= FRAME_HYP ||
+                !f.allocated || f.refs != 1 || f.type_count != 0 ||
+                (w->counts != NULL && (w->counts[m.v + i].types & AUDIT_COUNT_MAPPED) != 0)) {
+                audit_violation(w->r, "INV-P2M-6", "d%u keeps frame %#lx of d%u, %u references",
+                                w->d->id, m.v + i, f.owner, f.refs);
+                return n;
+            }
+            if (w->counts != NULL)
+                w->counts[m.v + i].types |= AUDIT_COUNT_MAPPED;
+        }
+        n += size;
+        m = mfn(*(const uint64_t *)mfn_to_ptr(m));
+    }
+    return n;
+}
+
+static void audit_pod(struct p2m_walk *w)
+{
+    const struct p2m *p = &w->d->p2m;
+    uint32_t before = w->r->violations;
+    uint64_t n = audit_store(w, p->pod_single, P2M_4K, p->pod_count + 1);
+
+    if (w->r->violations == before)
+        n += audit_store(w, p->pod_super, P2M_2M, p->pod_count + 1);
+    if (w->r->violations == before)
+        audit_claim(w->r, n == p->pod_count, "INV-P2M-6", "d%u keeps %lu frames, %lu counted",
+                    w->d->id, n, p->pod_count);
+}
+
+void audit_p2m(struct audit_report *r, const struct domain *d, struct audit_count *counts,
+               uint64_t *borrowed)
 {
     const struct p2m *p = &d->p2m;
-    struct p2m_walk w = {.r = r, .d = d, .ram_first = UINT64_MAX};
+    struct p2m_walk w = {.r = r, .d = d, .counts = counts, .ram_first = UINT64_MAX};
     uint32_t before = r->violations;
 
     if (p->root.v != 0 && !mfn_is_invalid(p->root))
         audit_table(&w, p->root, ROOT_LEVEL, 0);
-    if (r->violations == before && w.ram_first <= w.ram_last)
+    if (r->violations == before && counts == NULL && w.ram_first <= w.ram_last)
         audit_single(&w);
-    audit_claim(r, w.tables == p->table_pages, "INV-P2M-5", "d%u has %lu tables, %u counted", d->id,
+    if (r->violations == before)
+        audit_pod(&w);
+    audit_claim(r, w.tables == p->table_pages, "INV-P2M-4", "d%u has %lu tables, %u counted", d->id,
                 w.tables, p->table_pages);
     for (unsigned type = P2M_INVALID + 1; type < P2M_TYPES; type++) {
-        audit_claim(r, w.pages[type] == p->pages[type], "INV-P2M-5",
+        audit_claim(r, w.pages[type] == p->pages[type], "INV-P2M-4",
                     "d%u maps %lu pages of type %u, %lu counted", d->id, w.pages[type], type,
                     p->pages[type]);
         if (is_borrowed((uint8_t)type))

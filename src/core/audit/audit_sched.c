@@ -1,4 +1,4 @@
-/* INV-SCHED-1 .. 3 over run queues and vCPUs. */
+/* INV-SCHED-1 .. 4 over run queues and vCPUs. */
 #include "core/audit/audit_impl.h"
 
 #define QUEUE_MAX (UINT64_C(1) << 22)
@@ -44,15 +44,35 @@ static void audit_queue(struct audit_report *r, const struct cpu *c)
         audit_claim(r, prev == NULL || prev->sched.prio >= v->sched.prio, "INV-SCHED-2",
                     "cpu %u: priority %d waits before %d", c->id,
                     prev == NULL ? 0 : prev->sched.prio, v->sched.prio);
+        audit_claim(r, prev == NULL || prev->sched.prio != v->sched.prio ||
+                           prev->sched.key <= v->sched.key,
+                    "INV-SCHED-2", "cpu %u: key %lu waits before %lu", c->id,
+                    prev == NULL ? 0 : prev->sched.key, v->sched.key);
     }
     audit_claim(r, n == c->rq.length && c->rq.tail == prev, "INV-SCHED-1",
                 "cpu %u's run queue holds %u vCPUs, %u counted", c->id, n, c->rq.length);
     audit_last(r, c);
 }
 
+/* One that lost its CPU goes off it at the next schedule(). */
+static void audit_owner(struct audit_report *r, const struct cpu *c)
+{
+    const struct vcpu *v = c->rq.owner, *cur = c->rq.current;
+
+    if (v != NULL)
+        audit_claim(r, v->sched.owner && v->sched.cpu == c->id, "INV-SCHED-4",
+                    "cpu %u belongs to d%uv%u (owner %u, cpu %u)", c->id, v->domain->id, v->id,
+                    v->sched.owner, v->sched.cpu);
+    if (cur != NULL && hv->sched_kind == SCHED_NULL)
+        audit_claim(r, cur == v || c->resched != 0, "INV-SCHED-4",
+                    "cpu %u runs d%uv%u, which does not own it", c->id, cur->domain->id, cur->id);
+}
+
 void audit_sched(struct audit_report *r, const struct cpu *c)
 {
     const struct vcpu *v = c->rq.current;
+
+    audit_owner(r, c);
 
     audit_queue(r, c);
     audit_claim(r, c->current == v, "INV-SCHED-3", "cpu %u does not run what its queue says",
@@ -74,6 +94,8 @@ static void audit_vcpu(struct audit_report *r, const struct domain *d, const str
     audit_claim(r, queues == (vcpu_runnable(v) && !s->running ? 1 : 0), "INV-SCHED-1",
                 "d%uv%u (runnable %u, running %u) is on %u queues", d->id, v->id, vcpu_runnable(v),
                 s->running, queues);
+    audit_claim(r, !s->owner || (s->cpu < hv->cpu_count && hv->cpu[s->cpu].rq.owner == v),
+                "INV-SCHED-4", "d%uv%u says that cpu %u is its own", d->id, v->id, s->cpu);
     audit_claim(r, s->queued == (queues != 0), "INV-SCHED-1", "d%uv%u: queued %u, on %u queues",
                 d->id, v->id, s->queued, queues);
     if (s->running)

@@ -35,6 +35,25 @@ void console_show(unsigned levels);
 void hv_log_guest(struct domain *d, unsigned level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The last CONSOLE_HISTORY bytes that the hypervisor and the control domain have
+ * written. Indices count bytes and wrap at 2^32. */
+#define CONSOLE_HISTORY 32768u
+struct console_history {
+    char *ring;          /* hypervisor frames */
+    uint32_t prod, cons; /* end; where readers begin */
+};
+/* Once, by hv_init(): -XEN_ENOMEM or 0. */
+int console_history_init(void);
+/* hv->log_lock is held. */
+void console_history_add(const char *s, size_t n);
+/* The same; takes the lock. */
+void console_history_write(const char *s, size_t n);
+/* XEN_SYSCTL_readconsole, <xen/sysctl.h>: count bytes at most, to buffer. The index
+ * after the last one goes to *index, where it begins when incremental is set. clear:
+ * later readers begin after them. 0 and *count, or -XEN_EFAULT. */
+int console_history_read(struct vcpu *v, uint64_t buffer, uint32_t *count, uint32_t *index,
+                         bool incremental, bool clear);
+
 /* Starts serving d's console ring at gfn g; allocates its event channel, the
  * number of which is in d->console.port. -XEN_EEXIST when there is one already,
  * -XEN_EINVAL when g is not d's own memory, or what evtchn_alloc_consumer() says. */

@@ -22,6 +22,9 @@ static int64_t console_write(struct vcpu *v, uint64_t args[6])
             return -XEN_EFAULT;
         }
         port_console_write(v->domain->id, buf, n);
+        if (v->domain->privileged) {
+            console_history_write(buf, n);
+        }
         count -= (uint32_t)n;
         args[1] = count;
         args[2] += n;

@@ -49,6 +49,7 @@ static void log_line(const char *prefix, size_t prefix_len, const char *fmt, va_
     locked = log_lock();
     port_console_write(PORT_CONSOLE_HV, buf, n);
     if (locked) {
+        console_history_add(buf, n);
         lock_release(&hv->log_lock);
     }
 }

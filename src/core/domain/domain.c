@@ -158,11 +158,8 @@ struct vcpu *domain_vcpu(struct domain *d, uint32_t id)
     return (struct vcpu *)(uintptr_t)load_u64((const uint64_t *)&d->vcpu[id]);
 }
 
-void domain_pause(struct domain *d)
+static void stop_and_wait(struct domain *d)
 {
-    uint32_t old = fetch_add_u32(&d->pause_count, 1);
-
-    check(old != UINT32_MAX);
     for (uint32_t i = 0; i < d->max_vcpus; i++) {
         struct vcpu *v = domain_vcpu(d, i);
 
@@ -177,6 +174,22 @@ void domain_pause(struct domain *d)
             sched_sync(v);
         }
     }
+}
+
+void domain_pause(struct domain *d)
+{
+    uint32_t old = fetch_add_u32(&d->pause_count, 1);
+
+    check(old != UINT32_MAX);
+    stop_and_wait(d);
+}
+
+void domain_hold(struct domain *d)
+{
+    uint32_t old = fetch_add_u32(&d->hold_count, 1);
+
+    check(old != UINT32_MAX);
+    stop_and_wait(d);
 }
 
 static void wake_all(struct domain *d)
@@ -201,6 +214,17 @@ void domain_unpause(struct domain *d)
         }
     } while (!cmpxchg_u32(&d->pause_count, n, n - 1));
     if (n == 1) {
+        store_u8((uint8_t *)&d->started, true);
+        wake_all(d);
+    }
+}
+
+void domain_release(struct domain *d)
+{
+    uint32_t old = fetch_add_u32(&d->hold_count, ~0u);
+
+    check(old != 0);
+    if (old == 1) {
         wake_all(d);
     }
 }

@@ -18,6 +18,7 @@
 #include "core/lock.h"
 #include "core/p2m/p2m.h"
 #include "core/time/timer.h"
+#include "core/time/tsc.h"
 
 struct vcpu;
 struct domain_arch;
@@ -40,7 +41,7 @@ struct domain {
     uint8_t shutdown_code; /* SHUTDOWN_* once shutting_down */
     bool crashed;
     uint32_t refs;         /* atomic */
-    uint32_t pause_count;  /* control-operation pauses */
+    uint32_t pause_count;  /* the toolstack's pauses; one from creation */
     uint32_t max_vcpus;
     xen_domain_handle_t handle;
     struct lock lock;      /* LOCK_DOMAIN */
@@ -58,7 +59,8 @@ struct domain {
     gfn_t shared_info_gfn;      /* where the guest maps it, or invalid */
     uint32_t weight, cap;       /* scheduler parameters */
     uint64_t vm_assist;
-    int32_t time_offset;        /* seconds added to the wall clock */
+    struct domain_tsc tsc;
+    int64_t time_offset;        /* seconds added to the wall clock */
 
     struct vcpu *vcpu[MAX_VCPUS];
     struct domain_arch *arch;
@@ -72,7 +74,11 @@ struct domain {
     struct domain *deferred_next;
     struct timer watchdog[DOMAIN_WATCHDOGS]; /* SCHEDOP_watchdog; under lock */
     uint32_t watchdog_used;                  /* bit per watchdog */
-    uint32_t sched_active, sched_epoch;      /* sched_account.c: active vCPUs in this pass */
+    uint32_t sched_active, sched_epoch;      /* sched_credit.c: active vCPUs in this pass */
+    uint32_t hold_count;    /* domain_hold(): control operations that need it to stand still */
+    uint32_t control_claim; /* atomic: a control operation on it is under way */
+    bool started;           /* was unpaused at least once */
+    uint64_t node_affinity; /* bit per NUMA node, 0: follows from its vCPUs */
     uint64_t outstanding_pages; /* claimed, not yet allocated; under the heap's lock */
     uint64_t hyp_limit; /* most hyp_pages besides second-stage tables, 0: any; hyp_limit.c */
 };
@@ -112,6 +118,9 @@ struct domain *domain_control(void);
  * more often than pausing has no effect. No lock is held. */
 void domain_pause(struct domain *d);
 void domain_unpause(struct domain *d);
+/* The same for the time of one control operation; the toolstack does not see it. */
+void domain_hold(struct domain *d);
+void domain_release(struct domain *d);
 
 /* The guest stops (SCHEDOP_shutdown, ACPI power-off, triple fault): all its
  * vCPUs stop; when none runs any more shut_down is set and VIRQ_DOM_EXC tells the

@@ -48,6 +48,7 @@ static void stop_all(struct domain *d)
             vcpu_timers_stop(d->vcpu[i]);
         }
     }
+    evtchn_forget_virq_handler(d);
     for (unsigned i = 0; i < DOMAIN_WATCHDOGS; i++) {
         timer_stop(&d->watchdog[i]);
     }

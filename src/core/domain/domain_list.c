@@ -152,7 +152,7 @@ struct domain *domain_control(void)
 
 void domain_notify_control(void)
 {
-    struct domain *c = domain_control();
+    struct domain *c = evtchn_virq_handler(VIRQ_DOM_EXC);
 
     if (c != NULL) {
         evtchn_virq_global(c, VIRQ_DOM_EXC);

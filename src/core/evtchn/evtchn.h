@@ -89,6 +89,13 @@ void evtchn_notify(struct domain *d, uint32_t port);
 /* Raises a VIRQ; nothing happens when it is not bound. */
 void evtchn_virq_vcpu(struct vcpu *v, uint32_t virq);
 void evtchn_virq_global(struct domain *d, uint32_t virq);
+/* Who gets global VIRQ virq, referenced: the domain it was given to, or else the
+ * control domain; NULL when there is none. */
+struct domain *evtchn_virq_handler(uint32_t virq);
+/* Gives it to d. -XEN_EINVAL when there is no such VIRQ or it is a vCPU's. */
+int evtchn_set_virq_handler(struct domain *d, uint32_t virq);
+/* d is dying: takes back what it was given. */
+void evtchn_forget_virq_handler(const struct domain *d);
 
 /* Is a pending bit set for port (SCHEDOP_poll)? */
 bool evtchn_port_pending(struct domain *d, uint32_t port);

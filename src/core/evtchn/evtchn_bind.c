@@ -3,7 +3,8 @@
 
 #include "core/policy/policy.h"
 
-int evtchn_alloc_unbound(struct domain *d, domid_t remote, uint32_t *port)
+/* A new port that waits for remote, or that consumer c of the hypervisor has. */
+static int alloc(struct domain *d, domid_t remote, enum evtchn_consumer c, uint32_t *port)
 {
     struct evtchn *chn;
     int rc;
@@ -13,25 +14,20 @@ int evtchn_alloc_unbound(struct domain *d, domid_t remote, uint32_t *port)
     if (rc == 0) {
         chn->state = EVTCHN_UNBOUND;
         chn->remote_domid = remote;
+        chn->consumer = (uint8_t)c;
     }
     lock_release(&d->evtchn.lock);
     return rc;
 }
 
+int evtchn_alloc_unbound(struct domain *d, domid_t remote, uint32_t *port)
+{
+    return alloc(d, remote, CONSUMER_NONE, port);
+}
+
 int evtchn_alloc_consumer(struct domain *d, enum evtchn_consumer c, uint32_t *port)
 {
-    struct evtchn *chn;
-    int rc;
-
-    lock_acquire(&d->evtchn.lock);
-    rc = evtchn_take(d, port, &chn);
-    if (rc == 0) {
-        chn->state = EVTCHN_UNBOUND;
-        chn->remote_domid = DOMID_XEN;
-        chn->consumer = (uint8_t)c;
-    }
-    lock_release(&d->evtchn.lock);
-    return rc;
+    return alloc(d, DOMID_XEN, c, port);
 }
 
 /* Both domains are locked. */

@@ -5,6 +5,26 @@
 #include "core/guest_mem/guest_mem.h"
 #include "core/hypercall/hypercall.h"
 #include "core/policy/policy.h"
+#include "core/state.h"
+
+/* May caller name domain peer as the one to bind to a port of d's? The default
+ * policy does not care, nor whether there is such a domain yet. */
+static int peer_allowed(const struct domain *caller, const struct domain *d, domid_t peer)
+{
+    struct domain *p;
+    int rc;
+
+    if (!hv->policy_silo) {
+        return 0;
+    }
+    p = domain_get(peer);
+    if (p == NULL) {
+        return -XEN_ESRCH;
+    }
+    rc = policy_check_pair(POLICY_EVTCHN_PEER, caller, d, p);
+    domain_put(p);
+    return rc;
+}
 
 static int64_t op_alloc_unbound(struct vcpu *v, uint64_t gva)
 {
@@ -23,7 +43,10 @@ static int64_t op_alloc_unbound(struct vcpu *v, uint64_t gva)
     if (rc == 0) {
         domid_t remote = op.remote_dom == DOMID_SELF ? v->domain->id : op.remote_dom;
 
-        rc = evtchn_alloc_unbound(d, remote, &op.port);
+        rc = peer_allowed(v->domain, d, remote);
+        if (rc == 0) {
+            rc = evtchn_alloc_unbound(d, remote, &op.port);
+        }
     }
     if (rc == 0 && guest_copy_out(v, gva, &op, sizeof(op)) != 0) {
         (void)evtchn_close(d, op.port);

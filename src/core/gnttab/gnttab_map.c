@@ -109,7 +109,8 @@ static bool place(struct domain *d, gfn_t g, mfn_t m, domid_t owner, bool readon
     if (!frame_get(m, owner)) {
         return false;
     }
-    if (p2m_exchange(d, g, m, readonly ? P2M_GRANT_RO : P2M_GRANT_RW, P2M_SET_OWN_RAM, &old) != 0) {
+    if (p2m_exchange(d, g, m, readonly ? P2M_GRANT_RO : P2M_GRANT_RW,
+                     P2M_SET_OWN_RAM | P2M_SET(P2M_POD), &old) != 0) {
         frame_put(m);
         return false;
     }

@@ -211,49 +211,49 @@ static int16_t list_frames(struct vcpu *v, struct domain *d, bool status, uint32
     return rc;
 }
 
+/* Makes n frames of a table, or of its status, exist, and tells where they are;
+ * status frames come with the others. */
+static int16_t table_frames(struct vcpu *v, domid_t id, bool status, uint32_t n, uint64_t list)
+{
+    int16_t rc;
+    struct domain *d = table_of(v, id, POLICY_GRANT_SETUP, &rc);
+    struct gnttab *t;
+
+    if (d == NULL) {
+        return rc;
+    }
+    t = &d->gnttab;
+    lock_acquire(&t->lock);
+    if (status ? n > t->nr_status_frames : n > t->nr_frames && gnttab_grow(d, n) != 0) {
+        rc = GNTST_general_error;
+    }
+    lock_release(&t->lock);
+    if (rc == GNTST_okay) {
+        rc = list_frames(v, d, status, n, list);
+    }
+    domain_put(d);
+    return rc;
+}
+
 static int64_t op_setup_table(struct vcpu *v, uint64_t gva)
 {
     struct gnttab_setup_table op;
-    struct domain *d;
 
     if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
         return -XEN_EFAULT;
     }
-    d = table_of(v, op.dom, POLICY_GRANT_SETUP, &op.status);
-    if (d != NULL) {
-        lock_acquire(&d->gnttab.lock);
-        if (op.nr_frames > d->gnttab.nr_frames && gnttab_grow(d, op.nr_frames) != 0) {
-            op.status = GNTST_general_error;
-        }
-        lock_release(&d->gnttab.lock);
-        if (op.status == GNTST_okay) {
-            op.status = list_frames(v, d, false, op.nr_frames, (uintptr_t)op.frame_list.p);
-        }
-        domain_put(d);
-    }
+    op.status = table_frames(v, op.dom, false, op.nr_frames, (uintptr_t)op.frame_list.p);
     return PUT_STATUS(v, gva, struct gnttab_setup_table, op.status);
 }
 
 static int64_t op_status_frames(struct vcpu *v, uint64_t gva)
 {
     struct gnttab_get_status_frames op;
-    struct domain *d;
 
     if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
         return -XEN_EFAULT;
     }
-    d = table_of(v, op.dom, POLICY_GRANT_SETUP, &op.status);
-    if (d != NULL) {
-        lock_acquire(&d->gnttab.lock);
-        if (op.nr_frames > d->gnttab.nr_status_frames) {
-            op.status = GNTST_general_error;
-        }
-        lock_release(&d->gnttab.lock);
-        if (op.status == GNTST_okay) {
-            op.status = list_frames(v, d, true, op.nr_frames, (uintptr_t)op.frame_list.p);
-        }
-        domain_put(d);
-    }
+    op.status = table_frames(v, op.dom, true, op.nr_frames, (uintptr_t)op.frame_list.p);
     return PUT_STATUS(v, gva, struct gnttab_get_status_frames, op.status);
 }
 

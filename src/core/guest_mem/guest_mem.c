@@ -22,21 +22,6 @@ static bool wraps(uint64_t start, uint64_t n)
     return add_overflows(start, n - 1);
 }
 
-/* May the hypervisor write to a page of this type for the guest? What the guest
- * itself may only read is not writable through a hypercall either. */
-static bool type_writable(unsigned type)
-{
-    switch (type) {
-    case P2M_RAM_RW:
-    case P2M_SHARED:
-    case P2M_GRANT_RW:
-    case P2M_FOREIGN:
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* Copies out of one guest page; dst may be anything. */
 static int page_read(struct domain *d, gaddr_t a, void *dst, size_t n)
 {
@@ -59,7 +44,8 @@ static int page_write(struct domain *d, gaddr_t a, const void *src, size_t n)
     if (!p2m_get_page(d, gaddr_gfn(a), &e)) {
         return -XEN_EFAULT;
     }
-    if (!type_writable(e.type)) {
+    /* What the guest itself may only read is not written for it by a hypercall either. */
+    if ((P2M_SET(e.type) & P2M_SET_WRITABLE) == 0) {
         frame_put(e.mfn);
         return -XEN_EFAULT;
     }

@@ -2,6 +2,7 @@
 
 #include "core/arch.h"
 #include "core/console/console.h"
+#include "core/control/control.h"
 #include "core/domain/domain.h"
 #include "core/evtchn/evtchn.h"
 #include "core/gnttab/gnttab.h"
@@ -35,6 +36,10 @@ static int64_t dispatch(struct vcpu *v, uint64_t nr, uint64_t args[6])
         return do_sched_op(v, args);
     case __HYPERVISOR_event_channel_op:
         return do_event_channel_op(v, args);
+    case __HYPERVISOR_domctl:
+        return do_domctl(v, args);
+    case __HYPERVISOR_sysctl:
+        return do_sysctl(v, args);
     default:
         return arch_hypercall(v, nr, args);
     }

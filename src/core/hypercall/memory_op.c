@@ -76,9 +76,11 @@ static int64_t vnumainfo(struct vcpu *v, uint64_t gva)
     return -XEN_EOPNOTSUPP;
 }
 
-/* Operations that are done in one step. */
-static int64_t single_step(struct vcpu *v, uint32_t op, uint64_t gva)
+/* Operations whose first argument carries no progress. */
+static int64_t single_step(struct vcpu *v, uint32_t op, uint64_t args[6])
 {
+    uint64_t gva = args[1];
+
     switch (op) {
     case XENMEM_maximum_ram_page:
         return (int64_t)hv->max_mfn;
@@ -88,13 +90,25 @@ static int64_t single_step(struct vcpu *v, uint32_t op, uint64_t gva)
         return reservation_query(v, op, gva);
     case XENMEM_remove_from_physmap:
         return memory_op_remove_from_physmap(v, gva);
+    case XENMEM_claim_pages:
+        return memory_op_claim_pages(v, gva);
+    case XENMEM_set_pod_target:
+    case XENMEM_get_pod_target:
+        return memory_op_pod_target(v, op == XENMEM_set_pod_target, args);
     case XENMEM_get_sharing_freed_pages:
     case XENMEM_get_sharing_shared_pages:
         return 0; /* no page is ever shared between domains */
+    case XENMEM_access_op:
+        return memory_op_access(v, gva);
+    case XENMEM_paging_op:
+    case XENMEM_sharing_op:
+        return -XEN_ENOSYS; /* as Xen's default build */
     case XENMEM_exchange:
         return -XEN_EOPNOTSUPP; /* for PV guests only */
     case XENMEM_get_vnumainfo:
         return vnumainfo(v, gva);
+    case XENMEM_reserved_device_memory_map:
+        return memory_op_reserved_device_memory(v, gva);
     default:
         return arch_memory_op(v, op, gva);
     }
@@ -118,6 +132,6 @@ int64_t do_memory_op(struct vcpu *v, uint64_t args[6])
     case XENMEM_acquire_resource:
         return memory_op_acquire_resource(v, start, args);
     default:
-        return start != 0 ? -XEN_EINVAL : single_step(v, op, args[1]);
+        return start != 0 ? -XEN_EINVAL : single_step(v, op, args);
     }
 }

@@ -7,16 +7,19 @@
 #include <xen/memory.h>
 
 #include "core/p2m/p2m.h"
+#include "core/p2m/p2m_batch.h"
 #include "core/policy/policy.h"
 
 struct domain;
 struct vcpu;
 
 /* The first argument: operation, and above it how many extents an earlier part
- * of the same call has done. */
+ * of the same call has done; for decrease_reservation above that, from bit 32,
+ * how many pages of the next extent. */
 #define MEMOP_EXTENT_SHIFT 6
 #define MEMOP_CMD_MASK ((UINT64_C(1) << MEMOP_EXTENT_SHIFT) - 1)
 #define MEMOP_EXTENTS_MAX (UINT32_MAX >> MEMOP_EXTENT_SHIFT)
+#define MEMOP_PAGES_SHIFT 32
 
 /* The linear address in a guest handle. */
 #define HANDLE_GVA(h) ((uint64_t)(uintptr_t)(h).p)
@@ -42,9 +45,15 @@ int64_t memory_op_remove_from_physmap(struct vcpu *v, uint64_t gva);
 
 int64_t memory_op_acquire_resource(struct vcpu *v, uint64_t start, uint64_t args[6]);
 
-/* What a memory operation took out of d's map at g goes: own RAM is freed,
- * references drop, owners of shared pages hear of it. No lock is held. */
-void memory_op_dropped(struct domain *d, gfn_t g, const struct p2m_entry *old);
+/* memory_op_control.c: what a toolstack asks for. */
+int64_t memory_op_claim_pages(struct vcpu *v, uint64_t gva);
+int64_t memory_op_pod_target(struct vcpu *v, bool set, uint64_t args[6]);
+int64_t memory_op_access(struct vcpu *v, uint64_t gva);
+int64_t memory_op_reserved_device_memory(struct vcpu *v, uint64_t gva);
+
+/* What was taken out of the batch's domain's map at g may have been a page of the
+ * hypervisor's, whose owner hears of it. No lock is held. */
+void memory_op_dropped(struct p2m_batch *b, gfn_t g, const struct p2m_entry *old);
 
 /* What the memory operations may replace or remove. Grant mappings are not
  * among it: their references belong to the grant table's handles, and only

@@ -22,41 +22,29 @@ static void shared_unmapped(struct domain *d, gfn_t g, mfn_t m)
     lock_release(&d->lock);
 }
 
-void memory_op_dropped(struct domain *d, gfn_t g, const struct p2m_entry *old)
+void memory_op_dropped(struct p2m_batch *b, gfn_t g, const struct p2m_entry *old)
 {
-    switch (old->type) {
-    case P2M_RAM_RW:
-    case P2M_RAM_RO:
-        p2m_release_ram(d, old->mfn);
-        break;
-    case P2M_SHARED:
-        shared_unmapped(d, g, old->mfn);
-        break;
-    case P2M_FOREIGN:
-    case P2M_GRANT_RW:
-    case P2M_GRANT_RO:
-        frame_put(old->mfn);
-        break;
-    default:
-        break;
+    if (old->type == P2M_SHARED) {
+        shared_unmapped(b->d, g, old->mfn);
     }
 }
 
-/* Shows hypervisor page m at g. */
-static int map_shared(struct domain *d, gfn_t g, mfn_t m)
+/* Puts m at g; what was there goes with the batch. */
+static int replace(struct p2m_batch *b, gfn_t g, mfn_t m, enum p2m_type type)
 {
     struct p2m_entry old;
-    int rc = p2m_exchange(d, g, m, P2M_SHARED, MEMOP_REPLACEABLE, &old);
+    int rc = p2m_batch_exchange(b, g, m, type, MEMOP_REPLACEABLE, &old);
 
-    if (rc == 0 && (old.type != P2M_SHARED || old.mfn.v != m.v)) {
-        memory_op_dropped(d, g, &old);
+    if (rc == 0 && (type != P2M_SHARED || old.type != P2M_SHARED || old.mfn.v != m.v)) {
+        memory_op_dropped(b, g, &old);
     }
     return rc == -XEN_EEXIST ? -XEN_EBUSY : rc;
 }
 
 /* There is one place for shared_info: the old one is given up. */
-static int map_shared_info(struct domain *d, uint64_t idx, gfn_t g)
+static int map_shared_info(struct p2m_batch *b, uint64_t idx, gfn_t g)
 {
+    struct domain *d = b->d;
     mfn_t m = ptr_to_mfn(d->shared_info);
     gfn_t before;
     int rc;
@@ -64,7 +52,7 @@ static int map_shared_info(struct domain *d, uint64_t idx, gfn_t g)
     if (idx != 0) {
         return -XEN_EINVAL;
     }
-    rc = map_shared(d, g, m);
+    rc = replace(b, g, m, P2M_SHARED);
     if (rc != 0) {
         return rc;
     }
@@ -78,8 +66,9 @@ static int map_shared_info(struct domain *d, uint64_t idx, gfn_t g)
     return 0;
 }
 
-static int map_grant_frame(struct domain *d, uint64_t idx, gfn_t g)
+static int map_grant_frame(struct p2m_batch *b, uint64_t idx, gfn_t g)
 {
+    struct domain *d = b->d;
     mfn_t m;
     int rc;
 
@@ -90,69 +79,69 @@ static int map_grant_frame(struct domain *d, uint64_t idx, gfn_t g)
     if (rc != 0) {
         return rc;
     }
-    rc = map_shared(d, g, m);
+    rc = replace(b, g, m, P2M_SHARED);
     if (rc != 0) {
         gnttab_unmapped(d, m);
     }
     return rc;
 }
 
-static int move_own(struct domain *d, uint64_t idx, gfn_t g)
+static int move_own(struct p2m_batch *b, uint64_t idx, gfn_t g)
 {
     struct p2m_entry old;
-    int rc = p2m_move(d, gfn(idx), g, MEMOP_REPLACEABLE, &old);
+    int rc;
 
+    (void)p2m_lookup(b->d, gfn(idx)); /* populated when that is due */
+    rc = p2m_batch_move(b, gfn(idx), g, MEMOP_REPLACEABLE, &old);
     if (rc == 0) {
-        memory_op_dropped(d, g, &old);
+        memory_op_dropped(b, g, &old);
     }
     return rc == -XEN_EEXIST ? -XEN_EBUSY : rc;
 }
 
-/* Maps frame idx of domain foreign at g of d. */
-static int map_foreign(struct vcpu *v, struct domain *d, domid_t foreign, uint64_t idx, gfn_t g)
+/* Maps frame idx of domain foreign at g. */
+static int map_foreign(struct vcpu *v, struct p2m_batch *b, domid_t foreign, uint64_t idx, gfn_t g)
 {
     struct domain *f = domain_get(foreign);
-    struct p2m_entry e, old;
+    struct p2m_entry e;
     int rc;
 
     if (f == NULL) {
         return -XEN_ESRCH;
     }
-    rc = f == d ? -XEN_EINVAL : policy_check(POLICY_FOREIGN_MAP, v->domain, f);
+    rc = f == b->d ? -XEN_EINVAL : policy_check(POLICY_FOREIGN_MAP, v->domain, f);
     if (rc == 0 && !p2m_get_page(f, gfn(idx), &e)) {
         rc = -XEN_EINVAL;
     } else if (rc == 0) {
-        rc = e.type == P2M_RAM_RW ? p2m_exchange(d, g, e.mfn, P2M_FOREIGN, MEMOP_REPLACEABLE, &old)
-                                  : -XEN_EINVAL;
-        if (rc == 0) {
-            memory_op_dropped(d, g, &old);
-        } else {
+        /* The reference passes to the entry. */
+        rc = e.type == P2M_RAM_RW ? replace(b, g, e.mfn, P2M_FOREIGN) : -XEN_EINVAL;
+        if (rc != 0) {
             frame_put(e.mfn);
         }
     }
     domain_put(f);
-    return rc == -XEN_EEXIST ? -XEN_EBUSY : rc;
+    return rc;
 }
 
-static int map_one(struct vcpu *v, struct domain *d, unsigned space, domid_t foreign, uint64_t idx,
-                   uint64_t g)
+static int map_one(struct vcpu *v, struct p2m_batch *b, unsigned space, domid_t foreign,
+                   uint64_t idx, uint64_t g)
 {
     switch (space) {
     case XENMAPSPACE_shared_info:
-        return map_shared_info(d, idx, gfn(g));
+        return map_shared_info(b, idx, gfn(g));
     case XENMAPSPACE_grant_table:
-        return map_grant_frame(d, idx, gfn(g));
+        return map_grant_frame(b, idx, gfn(g));
     case XENMAPSPACE_gmfn:
-        return move_own(d, idx, gfn(g));
+        return move_own(b, idx, gfn(g));
     case XENMAPSPACE_gmfn_foreign:
-        return map_foreign(v, d, foreign, idx, gfn(g));
+        return map_foreign(v, b, foreign, idx, gfn(g));
     default:
         return -XEN_EINVAL;
     }
 }
 
-static int64_t move_range(struct vcpu *v, struct domain *d, const struct xen_add_to_physmap *a,
-                          uint64_t start, uint64_t args[6])
+static int64_t move_range(struct vcpu *v, struct p2m_batch *batch,
+                          const struct xen_add_to_physmap *a, uint64_t start, uint64_t args[6])
 {
     if (a->size < start) {
         return -XEN_EILSEQ;
@@ -161,7 +150,7 @@ static int64_t move_range(struct vcpu *v, struct domain *d, const struct xen_add
         return -XEN_EOVERFLOW;
     }
     for (uint64_t i = start; i < a->size;) {
-        int rc = map_one(v, d, XENMAPSPACE_gmfn, DOMID_INVALID, a->idx + i, a->gpfn + i);
+        int rc = map_one(v, batch, XENMAPSPACE_gmfn, DOMID_INVALID, a->idx + i, a->gpfn + i);
 
         if (rc != 0) {
             return rc;
@@ -176,6 +165,7 @@ static int64_t move_range(struct vcpu *v, struct domain *d, const struct xen_add
 int64_t memory_op_add_to_physmap(struct vcpu *v, uint64_t start, uint64_t args[6])
 {
     struct xen_add_to_physmap a;
+    struct p2m_batch b;
     struct domain *d;
     int64_t rc;
 
@@ -189,15 +179,17 @@ int64_t memory_op_add_to_physmap(struct vcpu *v, uint64_t start, uint64_t args[6
     if (rc != 0) {
         return rc;
     }
-    rc = a.space == XENMAPSPACE_gmfn_range ? move_range(v, d, &a, start, args)
-                                           : map_one(v, d, a.space, DOMID_INVALID, a.idx, a.gpfn);
+    p2m_batch_begin(&b, d);
+    rc = a.space == XENMAPSPACE_gmfn_range ? move_range(v, &b, &a, start, args)
+                                           : map_one(v, &b, a.space, DOMID_INVALID, a.idx, a.gpfn);
+    p2m_batch_end(&b);
     domain_put(d);
     return rc;
 }
 
 /* The batch's entries from start on. */
-static int64_t map_batch(struct vcpu *v, struct domain *d, const struct xen_add_to_physmap_batch *b,
-                         uint64_t start, uint64_t args[6])
+static int64_t map_batch(struct vcpu *v, struct p2m_batch *batch,
+                         const struct xen_add_to_physmap_batch *b, uint64_t start, uint64_t args[6])
 {
     for (uint64_t i = start; i < b->size;) {
         uint64_t idx, g;
@@ -207,7 +199,7 @@ static int64_t map_batch(struct vcpu *v, struct domain *d, const struct xen_add_
             guest_copy_in(v, &g, HANDLE_GVA(b->gpfns) + i * sizeof(g), sizeof(g)) != 0) {
             return -XEN_EFAULT;
         }
-        err = map_one(v, d, b->space, b->u.foreign_domid, idx, g);
+        err = map_one(v, batch, b->space, b->u.foreign_domid, idx, g);
         if (guest_copy_out(v, HANDLE_GVA(b->errs) + i * sizeof(err), &err, sizeof(err)) != 0) {
             return -XEN_EFAULT;
         }
@@ -221,6 +213,7 @@ static int64_t map_batch(struct vcpu *v, struct domain *d, const struct xen_add_
 int64_t memory_op_add_to_physmap_batch(struct vcpu *v, uint64_t start, uint64_t args[6])
 {
     struct xen_add_to_physmap_batch b;
+    struct p2m_batch batch;
     struct domain *d;
     int64_t rc;
 
@@ -239,7 +232,9 @@ int64_t memory_op_add_to_physmap_batch(struct vcpu *v, uint64_t start, uint64_t 
     } else if (b.space == XENMAPSPACE_dev_mmio && b.u.res0 != 0) {
         rc = -XEN_EOPNOTSUPP;
     } else {
-        rc = map_batch(v, d, &b, start, args);
+        p2m_batch_begin(&batch, d);
+        rc = map_batch(v, &batch, &b, start, args);
+        p2m_batch_end(&batch);
     }
     domain_put(d);
     return rc;
@@ -249,6 +244,7 @@ int64_t memory_op_remove_from_physmap(struct vcpu *v, uint64_t gva)
 {
     struct xen_remove_from_physmap a;
     struct p2m_entry old;
+    struct p2m_batch b;
     struct domain *d;
     int rc;
 
@@ -259,10 +255,12 @@ int64_t memory_op_remove_from_physmap(struct vcpu *v, uint64_t gva)
     if (rc != 0) {
         return rc;
     }
-    rc = p2m_unmap_types(d, gfn(a.gpfn), MEMOP_REPLACEABLE, &old);
+    p2m_batch_begin(&b, d);
+    rc = p2m_batch_unmap(&b, gfn(a.gpfn), P2M_4K, mfn_invalid(), MEMOP_REPLACEABLE, &old);
     if (rc == 0) {
-        memory_op_dropped(d, gfn(a.gpfn), &old);
+        memory_op_dropped(&b, gfn(a.gpfn), &old);
     }
+    p2m_batch_end(&b);
     domain_put(d);
     return rc == -XEN_EEXIST ? -XEN_EBUSY : rc;
 }

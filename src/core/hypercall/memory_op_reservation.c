@@ -17,6 +17,7 @@ struct reservation {
     uint64_t count;
     unsigned order;
     unsigned addr_bits; /* 0: any */
+    bool on_demand;     /* XENMEMF_populate_on_demand */
 };
 
 /* False: nothing of it can be done. */
@@ -35,10 +36,8 @@ static bool reservation_decode(struct vcpu *v, uint32_t op, uint64_t start, uint
     if (bits != 0 && bits <= PAGE_SHIFT) {
         return false;
     }
-    /* Memory that appears on first touch is not offered. */
-    if (op == XENMEM_populate_physmap && (arg.mem_flags & XENMEMF_populate_on_demand) != 0) {
-        return false;
-    }
+    r->on_demand =
+        op == XENMEM_populate_physmap && (arg.mem_flags & XENMEMF_populate_on_demand) != 0;
     r->extents = HANDLE_GVA(arg.extent_start);
     r->count = arg.nr_extents;
     r->order = arg.extent_order;
@@ -46,113 +45,209 @@ static bool reservation_decode(struct vcpu *v, uint32_t op, uint64_t start, uint
     return memory_op_target(v, arg.domid, POLICY_MEMORY_ADJUST, &r->d) == 0;
 }
 
-/* Maps 4 KiB or one superpage of new memory at g + *done from m + *done on; what
- * was there goes. Counts in *done what is mapped. */
-static int populate_leaf(struct domain *d, gfn_t g, mfn_t m, unsigned order, uint64_t *done)
+/* The largest leaf for the page at g + done of an extent of 2^order whose frames
+ * are aligned to it. */
+static unsigned leaf_order(uint64_t g, uint64_t done, unsigned order)
 {
-    uint64_t end = *done + (UINT64_C(1) << order);
-    int rc = p2m_map_new(d, gfn(g.v + *done), mfn(m.v + *done), order, P2M_RAM_RW);
+    uint64_t aligned = (g + done) | done | (UINT64_C(1) << order);
+
+    if (aligned % (UINT64_C(1) << P2M_1G) == 0) {
+        return P2M_1G;
+    }
+    return aligned % (UINT64_C(1) << P2M_2M) == 0 ? P2M_2M : P2M_4K;
+}
+
+/* Extents above 2 MiB are many leaves, or much memory: they go only where nothing
+ * is, so that putting them there, or failing to, is a bounded amount of work. The
+ * caller may try again with smaller ones. */
+static bool extent_possible(const struct reservation *r, uint64_t g)
+{
+    return range_within(g, UINT64_C(1) << r->order, UINT64_C(1) << P2M_GFN_BITS) &&
+           (r->order <= P2M_2M || g % (UINT64_C(1) << P2M_2M) == 0);
+}
+
+/* Maps one leaf of 2^leaf frames from m (unless on demand) at g; what was there
+ * goes. Counts in *done what is mapped. */
+static int populate_leaf(struct p2m_batch *b, const struct reservation *r, uint64_t g, mfn_t m,
+                         unsigned leaf, uint64_t *done)
+{
+    enum p2m_type type = r->on_demand ? P2M_POD : P2M_RAM_RW;
+    uint32_t replaced = r->on_demand ? P2M_SET(P2M_POD) : MEMOP_REPLACEABLE;
+    uint64_t end = *done + (UINT64_C(1) << leaf);
+    int rc = p2m_map_new(r->d, gfn(g + *done), mfn(m.v + *done), leaf, type);
 
     if (rc == 0) {
         *done = end;
     }
-    if (rc != -XEN_EEXIST) {
+    if (rc != -XEN_EEXIST || r->order > P2M_2M) {
         return rc;
     }
     while (*done < end) {
-        gfn_t at = gfn(g.v + *done);
+        gfn_t at = gfn(g + *done);
         struct p2m_entry old;
 
-        rc = p2m_exchange(d, at, mfn(m.v + *done), P2M_RAM_RW, MEMOP_REPLACEABLE, &old);
+        rc = p2m_batch_exchange(b, at, mfn(m.v + *done), type, replaced, &old);
         if (rc != 0) {
             return rc;
         }
-        memory_op_dropped(d, at, &old);
+        memory_op_dropped(b, at, &old);
         ++*done;
     }
     return 0;
 }
 
-/* Maps new frames [m, m + 2^order) at g in the largest leaves that fit. On
- * failure none of them stays. */
-static bool populate_extent(struct domain *d, gfn_t g, mfn_t m, unsigned order)
+/* Takes back what a failed extent has mapped, the first done pages of it. Another
+ * vCPU may have put something else there. */
+static void populate_undo(struct p2m_batch *b, const struct reservation *r, uint64_t g, mfn_t m,
+                          uint64_t done)
 {
-    uint64_t n = UINT64_C(1) << order;
+    uint32_t types = r->on_demand ? P2M_SET(P2M_POD) : P2M_SET_OWN_RAM;
+    struct p2m_entry old;
+
+    for (uint64_t i = 0; i < done; i += UINT64_C(1) << old.order) {
+        unsigned leaf = leaf_order(g, i, r->order) == P2M_4K ? P2M_4K : P2M_2M;
+        mfn_t want = r->on_demand ? mfn_invalid() : mfn(m.v + i);
+
+        old.order = P2M_4K;
+        if (p2m_batch_unmap(b, gfn(g + i), leaf, want, types, &old) != 0) {
+            old.order = P2M_4K;
+        }
+    }
+    for (uint64_t i = done; !r->on_demand && i < UINT64_C(1) << r->order; i++) {
+        p2m_release_ram(r->d, mfn(m.v + i));
+    }
+}
+
+/* Maps an extent at g in the largest leaves that fit. On failure nothing of it
+ * stays. */
+static bool populate_extent(struct p2m_batch *b, const struct reservation *r, uint64_t g, mfn_t m)
+{
     uint64_t done = 0;
     int rc = 0;
 
-    while (rc == 0 && done < n) {
-        uint64_t aligned = (g.v + done) | done | n;
-        unsigned leaf = P2M_4K;
-
-        if (aligned % (UINT64_C(1) << P2M_1G) == 0) {
-            leaf = P2M_1G;
-        } else if (aligned % (UINT64_C(1) << P2M_2M) == 0) {
-            leaf = P2M_2M;
-        }
-        rc = populate_leaf(d, g, m, leaf, &done);
+    while (rc == 0 && done < UINT64_C(1) << r->order) {
+        rc = populate_leaf(b, r, g, m, leaf_order(g, done, r->order), &done);
     }
-    for (uint64_t i = 0; rc != 0 && i < n; i++) {
-        /* Whoever unmaps a frame frees it; one that was never mapped is ours. */
-        if (i >= done || p2m_unmap_if(d, gfn(g.v + i), mfn(m.v + i)) == 0) {
-            p2m_release_ram(d, mfn(m.v + i));
-        }
+    if (rc != 0) {
+        populate_undo(b, r, g, m, done);
     }
     return rc == 0;
 }
 
-static bool populate_one(const struct reservation *r, uint64_t g)
+static mfn_t extent_alloc(const struct reservation *r)
 {
-    mfn_t m;
-
-    if (!range_within(g, UINT64_C(1) << r->order, UINT64_C(1) << P2M_GFN_BITS)) {
-        return false;
-    }
-    m = guest_pages_alloc_below(r->d, r->order, r->addr_bits);
-    return !mfn_is_invalid(m) && populate_extent(r->d, gfn(g), m, r->order);
+    return r->order > P2M_2M ? guest_pages_alloc_clean(r->d, r->order, r->addr_bits)
+                             : guest_pages_alloc_below(r->d, r->order, r->addr_bits);
 }
 
-/* Takes own RAM out of [g, g + 2^order) and frees it. */
-static bool decrease_one(const struct reservation *r, uint64_t g)
+static bool populate_one(struct p2m_batch *b, const struct reservation *r, uint64_t g)
 {
-    if (!range_within(g, UINT64_C(1) << r->order, UINT64_C(1) << P2M_GFN_BITS)) {
+    mfn_t m = mfn(0);
+
+    if (!extent_possible(r, g)) {
         return false;
     }
-    for (uint64_t i = 0; i < UINT64_C(1) << r->order; i++) {
-        struct p2m_entry old;
-
-        if (p2m_unmap_types(r->d, gfn(g + i), P2M_SET_OWN_RAM, &old) != 0) {
-            return false;
+    if (!r->on_demand) {
+        m = extent_alloc(r);
+        if (mfn_is_invalid(m)) {
+            /* What the batch has replaced counts until it ends. */
+            p2m_batch_end(b);
+            m = extent_alloc(r);
         }
-        p2m_release_ram(r->d, old.mfn);
     }
+    return !mfn_is_invalid(m) && populate_extent(b, r, g, m);
+}
+
+static int64_t populate(struct vcpu *v, const struct reservation *r, struct p2m_batch *b,
+                        uint64_t start, uint64_t args[6])
+{
+    for (uint64_t i = start; i < r->count; i++) {
+        uint64_t g;
+
+        if (i != start && hypercall_preempt()) {
+            return memory_op_restart(args, i);
+        }
+        if (guest_copy_in(v, &g, r->extents + i * sizeof(g), sizeof(g)) != 0 ||
+            !populate_one(b, r, g)) {
+            return (int64_t)i;
+        }
+    }
+    return (int64_t)r->count;
+}
+
+/* Takes the next piece of an extent at g out of the map: a page or 2 MiB. */
+static bool decrease_piece(struct p2m_batch *b, const struct reservation *r, uint64_t g,
+                           uint64_t *page)
+{
+    bool whole = (UINT64_C(1) << r->order) - *page >= UINT64_C(1) << P2M_2M;
+    struct p2m_entry old;
+
+    if (p2m_batch_unmap(b, gfn(g + *page), whole ? P2M_2M : P2M_4K, mfn_invalid(),
+                        P2M_SET_OWN_RAM | P2M_SET(P2M_POD), &old) != 0) {
+        return false;
+    }
+    *page += UINT64_C(1) << old.order;
     return true;
+}
+
+static int64_t decrease(struct vcpu *v, const struct reservation *r, struct p2m_batch *b,
+                        uint64_t start, uint64_t page, uint64_t args[6])
+{
+    bool first = true;
+
+    for (uint64_t i = start; i < r->count; i++, page = 0) {
+        uint64_t g;
+
+        if (guest_copy_in(v, &g, r->extents + i * sizeof(g), sizeof(g)) != 0 ||
+            !range_within(g, UINT64_C(1) << r->order, UINT64_C(1) << P2M_GFN_BITS)) {
+            return (int64_t)i;
+        }
+        while (page < UINT64_C(1) << r->order) {
+            if (!first && hypercall_preempt()) {
+                (void)memory_op_restart(args, i);
+                args[0] |= page << MEMOP_PAGES_SHIFT;
+                return HYPERCALL_RESTART;
+            }
+            first = false;
+            if (!decrease_piece(b, r, g, &page)) {
+                return (int64_t)i;
+            }
+        }
+    }
+    return (int64_t)r->count;
 }
 
 int64_t memory_op_reservation(struct vcpu *v, uint32_t op, uint64_t start, uint64_t args[6])
 {
     struct reservation r;
-    uint64_t i = start;
-    bool preempted = false;
+    struct p2m_batch b;
+    uint64_t page = 0;
+    int64_t rc;
 
+    if (op == XENMEM_decrease_reservation) {
+        page = args[0] >> MEMOP_PAGES_SHIFT;
+        start &= MEMOP_EXTENTS_MAX;
+    }
     if (!reservation_decode(v, op, start, args[1], &r)) {
         return (int64_t)start;
     }
-    /* Memory without a place in the map has no use for a translated domain, and
-     * all domains here are: increase_reservation gives none. */
-    while (op != XENMEM_increase_reservation && i < r.count) {
-        uint64_t g;
-
-        if (i != start && hypercall_preempt()) {
-            preempted = true;
-            break;
-        }
-        if (guest_copy_in(v, &g, r.extents + i * sizeof(g), sizeof(g)) != 0 ||
-            !(op == XENMEM_populate_physmap ? populate_one(&r, g) : decrease_one(&r, g))) {
-            break;
-        }
-        i++;
+    p2m_batch_begin(&b, r.d);
+    switch (op) {
+    case XENMEM_populate_physmap:
+        /* Nobody populates his own memory on demand. */
+        rc = r.on_demand && r.d == v->domain ? (int64_t)start : populate(v, &r, &b, start, args);
+        break;
+    case XENMEM_decrease_reservation:
+        b.pod = true;
+        rc = page >> r.order != 0 ? (int64_t)start : decrease(v, &r, &b, start, page, args);
+        break;
+    default:
+        /* Memory without a place in the map has no use for a translated domain, and
+         * all domains here are: increase_reservation gives none. */
+        rc = (int64_t)start;
+        break;
     }
+    p2m_batch_end(&b);
     domain_put(r.d);
-    return preempted ? memory_op_restart(args, i) : (int64_t)i;
+    return rc;
 }

@@ -1,4 +1,8 @@
 #include "base/arith.h"
+#include "base/xen.h"
+
+#include <xen/hvm/ioreq.h>
+
 #include "core/domain/domain.h"
 #include "core/gnttab/gnttab.h"
 #include "core/guest_mem/guest_mem.h"
@@ -10,56 +14,99 @@
 /* One page of status words serves this many grant frames. */
 #define FRAMES_PER_STATUS (sizeof(grant_entry_v2_t) / sizeof(grant_status_t))
 
+/* What is looked at in one go, as in Xen: it is mapped only if all of it exists. */
+#define CHUNK_FRAMES 32u
+
+#define IOREQS_PER_FRAME (PAGE_SIZE / sizeof(struct ioreq))
+
 /* Frames of the resource that exist or may come to exist; 0: no such resource. */
 static uint32_t resource_size(const struct domain *d, const struct xen_mem_acquire_resource *r)
 {
     uint32_t frames = d->gnttab.max_frames;
 
-    if (r->type != XENMEM_resource_grant_table) {
+    switch (r->type) {
+    case XENMEM_resource_grant_table:
+        if (r->id == XENMEM_resource_grant_table_id_shared) {
+            return frames;
+        }
+        if (r->id == XENMEM_resource_grant_table_id_status) {
+            return (uint32_t)((frames + FRAMES_PER_STATUS - 1) / FRAMES_PER_STATUS);
+        }
         return 0;
-    }
-    switch (r->id) {
-    case XENMEM_resource_grant_table_id_shared:
-        return frames;
-    case XENMEM_resource_grant_table_id_status:
-        return (uint32_t)((frames + FRAMES_PER_STATUS - 1) / FRAMES_PER_STATUS);
+    case XENMEM_resource_ioreq_server:
+        /* The buffered ring and the vCPUs' slots. */
+        return 1 + (uint32_t)((d->max_vcpus + IOREQS_PER_FRAME - 1) / IOREQS_PER_FRAME);
     default:
-        return 0;
+        return 0; /* XENMEM_resource_vmtrace_buf: no domain has one */
     }
 }
 
-/* Maps frame i of the request where the caller's list says. */
-static int acquire_one(struct vcpu *v, struct domain *d, const struct xen_mem_acquire_resource *r,
-                       uint64_t i)
+/* Finds the n frames from first on. */
+static int resource_frames(struct domain *d, const struct xen_mem_acquire_resource *r,
+                           uint64_t first, uint64_t n, mfn_t *m)
 {
-    struct p2m_entry old;
-    uint64_t g;
-    mfn_t m;
+    bool status = r->id == XENMEM_resource_grant_table_id_status;
     int rc;
 
-    if (guest_copy_in(v, &g, HANDLE_GVA(r->frame_list) + i * sizeof(g), sizeof(g)) != 0) {
-        return -XEN_EFAULT;
+    if (r->type == XENMEM_resource_ioreq_server) {
+        /* There are no ioreq servers whose pages could be mapped. */
+        return r->id > UINT16_MAX ? -XEN_EINVAL : -XEN_ENOENT;
     }
-    rc = gnttab_get_frame(d, r->id == XENMEM_resource_grant_table_id_status, r->frame + i, &m);
-    if (rc != 0) {
-        return rc;
+    /* The last one first: it makes the table grow. */
+    rc = gnttab_get_frame(d, status, first + n - 1, &m[n - 1]);
+    for (uint64_t i = 0; rc == 0 && i + 1 < n; i++) {
+        rc = gnttab_get_frame(d, status, first + i, &m[i]);
     }
+    return rc;
+}
+
+/* Maps frame m of d in the caller's map at g. */
+static int acquire_one(struct p2m_batch *b, struct domain *d, uint64_t g, mfn_t m)
+{
+    struct p2m_entry old;
+    int rc;
+
     if (!frame_get(m, d->id)) {
         return -XEN_EINVAL;
     }
-    rc = p2m_exchange(v->domain, gfn(g), m, P2M_FOREIGN, MEMOP_REPLACEABLE, &old);
+    rc = p2m_batch_exchange(b, gfn(g), m, P2M_FOREIGN, MEMOP_REPLACEABLE, &old);
     if (rc != 0) {
         frame_put(m);
         return rc == -XEN_EEXIST ? -XEN_EBUSY : rc;
     }
-    memory_op_dropped(v->domain, gfn(g), &old);
+    memory_op_dropped(b, gfn(g), &old);
     return 0;
+}
+
+/* Maps up to CHUNK_FRAMES of the request, from its frame i on: how many, or an error. */
+static int64_t acquire_chunk(struct vcpu *v, struct domain *d, struct p2m_batch *b,
+                             const struct xen_mem_acquire_resource *r, uint64_t i)
+{
+    uint64_t g[CHUNK_FRAMES], n = min_u64(r->nr_frames - i, CHUNK_FRAMES);
+    mfn_t m[CHUNK_FRAMES];
+    int rc = resource_frames(d, r, r->frame + i, n, m);
+
+    if (rc != 0) {
+        return rc;
+    }
+    if (guest_copy_in(v, g, HANDLE_GVA(r->frame_list) + i * sizeof(g[0]), n * sizeof(g[0])) != 0) {
+        return -XEN_EFAULT;
+    }
+    for (uint64_t j = 0; j < n; j++) {
+        rc = acquire_one(b, d, g[j], m[j]);
+        if (rc != 0) {
+            return i + j != 0 ? -XEN_EIO : rc;
+        }
+    }
+    return (int64_t)n;
 }
 
 static int64_t acquire(struct vcpu *v, struct domain *d, struct xen_mem_acquire_resource *r,
                        uint64_t start, uint64_t args[6])
 {
     uint32_t size = resource_size(d, r);
+    struct p2m_batch b;
+    int64_t rc = 0;
 
     if (size == 0) {
         return -XEN_EINVAL;
@@ -71,20 +118,24 @@ static int64_t acquire(struct vcpu *v, struct domain *d, struct xen_mem_acquire_
         r->nr_frames = size;
         return guest_copy_out(v, args[1], r, sizeof(*r));
     }
-    if (start != 0 && start >= r->nr_frames) {
+    if (start >= r->nr_frames) {
         return -XEN_EINVAL;
     }
+    p2m_batch_begin(&b, v->domain);
     for (uint64_t i = start; i < r->nr_frames;) {
-        int rc = acquire_one(v, d, r, i);
-
-        if (rc != 0) {
-            return i != 0 ? -XEN_EIO : rc;
+        rc = acquire_chunk(v, d, &b, r, i);
+        if (rc < 0) {
+            break;
         }
-        if (++i < r->nr_frames && hypercall_preempt()) {
-            return memory_op_restart(args, i);
+        i += (uint64_t)rc;
+        rc = 0;
+        if (i < r->nr_frames && hypercall_preempt()) {
+            rc = memory_op_restart(args, i);
+            break;
         }
     }
-    return 0;
+    p2m_batch_end(&b);
+    return rc;
 }
 
 int64_t memory_op_acquire_resource(struct vcpu *v, uint64_t start, uint64_t args[6])
@@ -101,17 +152,18 @@ int64_t memory_op_acquire_resource(struct vcpu *v, uint64_t start, uint64_t args
         return -XEN_EFAULT;
     }
     /* Progress must fit above the operation in the first argument. */
-    if (r.pad != 0 || r.frame > UINT32_MAX || r.nr_frames > MEMOP_EXTENTS_MAX) {
+    if (r.pad != 0 || r.frame > UINT32_MAX || r.nr_frames > MEMOP_EXTENTS_MAX ||
+        r.frame + r.nr_frames > UINT32_MAX) {
         return -XEN_EINVAL;
     }
-    if (r.domid == DOMID_SELF || r.domid == v->domain->id) {
-        return -XEN_EPERM;
+    d = domain_get(r.domid);
+    if (d == NULL) {
+        return -XEN_ESRCH;
     }
-    rc = memory_op_target(v, r.domid, POLICY_FOREIGN_MAP, &d);
-    if (rc != 0) {
-        return rc;
+    rc = d == v->domain ? -XEN_EPERM : policy_check(POLICY_RESOURCE_MAP, v->domain, d);
+    if (rc == 0) {
+        rc = acquire(v, d, &r, start, args);
     }
-    rc = acquire(v, d, &r, start, args);
     domain_put(d);
     return rc;
 }

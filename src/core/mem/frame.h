@@ -10,7 +10,11 @@
  * INV-MEM-2: an allocated frame has at least one reference.
  * INV-MEM-3: a typed reference implies a general reference.
  * INV-MEM-4: a domain's tot_pages is the number of its guest frames.
- * INV-MEM-5: a domain's hyp_pages is the number of its hypervisor frames. */
+ * INV-MEM-5: a domain's hyp_pages is the number of its hypervisor frames.
+ * INV-MEM-6: heap.claimed is the sum of the claims, and no more than is free.
+ * INV-MEM-7: every reference has a holder: the allocation (the hypervisor, for its
+ *            own frames), a leaf that borrows, a pinned grant, a pinned page.
+ * INV-MEM-8: no domain has more hypervisor frames than hyp_pages_limit(). */
 #ifndef CORBEL_CORE_MEM_FRAME_H
 #define CORBEL_CORE_MEM_FRAME_H
 

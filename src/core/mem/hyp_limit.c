@@ -21,8 +21,8 @@ static uint64_t evtchn_pages(const struct evtchn_table *t)
 
 static uint64_t gnttab_pages(const struct gnttab *t)
 {
-    uint64_t active = UINT64_C(1)
-                      << order_of_bytes(ACTIVE_PER_BLOCK * sizeof(struct gnttab_active));
+    uint64_t active =
+        UINT64_C(1) << order_of_bytes(ACTIVE_PER_BLOCK * sizeof(struct gnttab_active));
     uint64_t lists = 4; /* shared, shared_gfn, active, status */
     uint64_t maptrack = UINT64_C(1)
                         << order_of_bytes(t->max_maptrack_frames * sizeof(*t->maptrack));

@@ -387,15 +387,16 @@ unsigned order_of_bytes(uint64_t bytes)
     return order;
 }
 
-mfn_t page_alloc_scratch(uint64_t pages, bool *dirty)
+mfn_t page_alloc_scratch(uint64_t pages)
 {
     for (unsigned order = order_of_bytes(pages << PAGE_SHIFT); order <= FRAME_ORDER_MAX; order++) {
         for (unsigned zone = 0; zone < HEAP_ZONES; zone++) {
             const struct heap_list *z = &hv->heap.zone[zone];
 
-            *dirty = z->dirty[order].v != 0;
-            if (*dirty || z->clean[order].v != 0)
-                return *dirty ? z->dirty[order] : z->clean[order];
+            if (z->clean[order].v != 0)
+                return z->clean[order];
+            if (z->dirty[order].v != 0)
+                return z->dirty[order];
         }
     }
     return mfn_invalid();

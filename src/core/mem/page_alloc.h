@@ -54,8 +54,8 @@ uint64_t total_page_count(void);
 
 /* The first frame of a free block of at least so many pages, for the audit to
  * write in while no other CPU is inside the core: the block stays free, and must
- * hold zeroes again afterwards unless *dirty. Invalid when there is none. */
-mfn_t page_alloc_scratch(uint64_t pages, bool *dirty);
+ * hold zeroes again afterwards. Invalid when there is none. */
+mfn_t page_alloc_scratch(uint64_t pages);
 
 /* Scrubs some dirty free memory; called when a CPU is idle. True iff there was
  * any. */

@@ -5,6 +5,7 @@
 #include "core/domain/domain.h"
 #include "core/mem/frame.h"
 #include "core/mem/page_alloc.h"
+#include "core/p2m/p2m_pod.h"
 #include "core/p2m/p2m_table.h"
 #include "port/mem.h"
 
@@ -36,7 +37,7 @@ uint64_t p2m_table_limit(const struct domain *d)
     return 1024 + d->max_pages / 128;
 }
 
-struct p2m_entry p2m_lookup(struct domain *d, gfn_t g)
+struct p2m_entry p2m_peek(struct domain *d, gfn_t g)
 {
     struct p2m_entry e = {.mfn = mfn_invalid(), .type = P2M_INVALID};
 
@@ -50,6 +51,17 @@ struct p2m_entry p2m_lookup(struct domain *d, gfn_t g)
         e = p2m_entry_at(&w, g.v);
     }
     lock_release(&d->p2m.lock);
+    return e;
+}
+
+struct p2m_entry p2m_lookup(struct domain *d, gfn_t g)
+{
+    struct p2m_entry e;
+    unsigned tries = 0;
+
+    do {
+        e = p2m_peek(d, g);
+    } while (e.type == P2M_POD && p2m_pod_demand(d, g, &tries));
     return e;
 }
 
@@ -73,16 +85,10 @@ static bool entry_get(const struct domain *d, const struct p2m_entry *e)
     }
 }
 
-bool p2m_get_page(struct domain *d, gfn_t g, struct p2m_entry *e)
+static bool get_page(struct domain *d, gfn_t g, struct p2m_entry *e)
 {
     bool got = false;
 
-    e->mfn = mfn_invalid();
-    e->type = P2M_INVALID;
-    e->order = 0;
-    if (g.v >= P2M_GFN_LIMIT) {
-        return false;
-    }
     lock_acquire(&d->p2m.lock);
     if (p2m_exists(&d->p2m)) {
         struct p2m_place w = p2m_walk(&d->p2m, g.v);
@@ -91,6 +97,21 @@ bool p2m_get_page(struct domain *d, gfn_t g, struct p2m_entry *e)
         got = entry_get(d, e);
     }
     lock_release(&d->p2m.lock);
+    return got;
+}
+
+bool p2m_get_page(struct domain *d, gfn_t g, struct p2m_entry *e)
+{
+    unsigned tries = 0;
+    bool got;
+
+    *e = (struct p2m_entry){.mfn = mfn_invalid(), .type = P2M_INVALID};
+    if (g.v >= P2M_GFN_LIMIT) {
+        return false;
+    }
+    do {
+        got = get_page(d, g, e);
+    } while (!got && e->type == P2M_POD && p2m_pod_demand(d, g, &tries));
     return got;
 }
 
@@ -110,8 +131,7 @@ static int change(struct domain *d, const struct p2m_change *c, struct p2m_entry
     return rc;
 }
 
-/* Are order, alignment and type such as a leaf can have? */
-static bool leaf_possible(gfn_t g, mfn_t m, unsigned order, enum p2m_type type)
+bool p2m_leaf_possible(gfn_t g, mfn_t m, unsigned order, enum p2m_type type)
 {
     uint64_t inner = (UINT64_C(1) << order) - 1;
 
@@ -120,6 +140,7 @@ static bool leaf_possible(gfn_t g, mfn_t m, unsigned order, enum p2m_type type)
     case P2M_RAM_RO:
         break;
     case P2M_MMIO_DM:
+    case P2M_POD:
         m = mfn(0);
         break;
     case P2M_SHARED:
@@ -155,7 +176,7 @@ int p2m_map(struct domain *d, gfn_t g, mfn_t m, unsigned order, enum p2m_type ty
     int rc;
 
     if ((order != P2M_4K && order != P2M_2M && order != P2M_1G) ||
-        !leaf_possible(g, m, order, type)) {
+        !p2m_leaf_possible(g, m, order, type)) {
         return -XEN_EINVAL;
     }
     rc = map_leaf(d, g, m, order, type, P2M_SET_ANY);
@@ -178,7 +199,7 @@ int p2m_map(struct domain *d, gfn_t g, mfn_t m, unsigned order, enum p2m_type ty
 int p2m_map_new(struct domain *d, gfn_t g, mfn_t m, unsigned order, enum p2m_type type)
 {
     if ((order != P2M_4K && order != P2M_2M && order != P2M_1G) ||
-        !leaf_possible(g, m, order, type)) {
+        !p2m_leaf_possible(g, m, order, type)) {
         return -XEN_EINVAL;
     }
     return map_leaf(d, g, m, order, type, P2M_SET(P2M_INVALID));
@@ -195,7 +216,7 @@ int p2m_exchange(struct domain *d, gfn_t g, mfn_t m, enum p2m_type type, uint32_
                            .want = mfn_invalid()};
 
     old->type = P2M_INVALID;
-    if (!leaf_possible(g, m, P2M_4K, type)) {
+    if (!p2m_leaf_possible(g, m, P2M_4K, type)) {
         return -XEN_EINVAL;
     }
     return change(d, &c, old, true);
@@ -235,8 +256,8 @@ int p2m_unmap_if(struct domain *d, gfn_t g, mfn_t m)
     return unmap(d, g, m, P2M_SET_ANY, NULL, false);
 }
 
-static int move_locked(struct domain *d, uint64_t from, uint64_t to, uint32_t replace,
-                       struct p2m_removed *r)
+int p2m_move_locked(struct domain *d, uint64_t from, uint64_t to, uint32_t replace,
+                    struct p2m_removed *r)
 {
     struct p2m *p = &d->p2m;
     struct p2m_place w = p2m_walk(p, from);
@@ -280,7 +301,7 @@ int p2m_move(struct domain *d, gfn_t from, gfn_t to, uint32_t replace, struct p2
     }
     lock_acquire(&d->p2m.lock);
     if (p2m_exists(&d->p2m) && !d->p2m.dying) {
-        rc = move_locked(d, from.v, to.v, replace, &r);
+        rc = p2m_move_locked(d, from.v, to.v, replace, &r);
     }
     lock_release(&d->p2m.lock);
     p2m_finish(d, &r, true);

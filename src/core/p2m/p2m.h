@@ -8,7 +8,9 @@
  * INV-P2M-3: foreign and grant leaves hold one reference each on their frame;
  *            they, and shared leaves, are 4 KiB.
  * INV-P2M-4: pages[] and table_pages are what a walk of the tables counts.
- * INV-P2M-5: own RAM is mapped by at most one leaf. */
+ * INV-P2M-5: own RAM is mapped by at most one leaf.
+ * INV-P2M-6: the frames kept for populating on demand are own RAM that nothing maps
+ *            or refers to, pod_count of them. */
 #ifndef CORBEL_CORE_P2M_P2M_H
 #define CORBEL_CORE_P2M_P2M_H
 
@@ -27,11 +29,14 @@ enum p2m_type {
     P2M_GRANT_RO,
     P2M_FOREIGN, /* another domain's frame, mapped by privilege: holds a reference */
     P2M_MMIO_DM, /* emulated by a device model */
+    P2M_POD,     /* becomes own memory, from p2m_pod.c's store, when first looked up */
     P2M_TYPES
 };
 
 enum { P2M_4K = 0, P2M_2M = 9, P2M_1G = 18 }; /* leaf orders */
 #define P2M_GFN_BITS 36u                      /* 48-bit guest-physical addresses */
+
+#define P2M_POD_SWEEP 16u
 
 struct p2m {
     struct lock lock;
@@ -47,6 +52,15 @@ struct p2m {
     uint64_t cursor;      /* teardown: next gfn, then next mfn */
     mfn_t drop_mfn;       /* teardown: rest of a cleared superpage, */
     uint64_t drop_left;   /* in frames */
+
+    /* p2m_pod.c: frames for what is populated on demand. */
+    uint64_t pod_count;  /* in store, in 4 KiB */
+    mfn_t pod_single;    /* first of a list of 4 KiB, through their first words; 0: none */
+    mfn_t pod_super;     /* the same of 2 MiB */
+    uint64_t pod_cursor; /* next gfn to sweep */
+    uint8_t pod_wraps;   /* full sweeps since a frame was found */
+    bool pod_sweeping;   /* pod_swept[] is in use */
+    gfn_t pod_swept[P2M_POD_SWEEP]; /* taken out, but may come back: not to be populated */
 };
 
 struct p2m_entry {
@@ -58,10 +72,14 @@ struct p2m_entry {
 /* -XEN_ENOMEM or 0. */
 int p2m_init(struct domain *d, uint8_t format);
 
-/* Looks gfn up. A snapshot: take a reference with p2m_get_page() to use it. */
+/* Looks gfn up, populating it when that is due; P2M_POD when that was not possible:
+ * the domain has crashed, or it is worth trying again. A snapshot: take a
+ * reference with p2m_get_page() to use it. */
 struct p2m_entry p2m_lookup(struct domain *d, gfn_t g);
+/* The same, changing nothing. */
+struct p2m_entry p2m_peek(struct domain *d, gfn_t g);
 
-/* Looks gfn up and takes a general reference on the frame under the p2m lock.
+/* Looks gfn up, populating it when due, and takes a general reference on the frame.
  * False (no reference) if nothing or not RAM/grant/foreign/shared there. */
 bool p2m_get_page(struct domain *d, gfn_t g, struct p2m_entry *e);
 
@@ -79,6 +97,10 @@ int p2m_map(struct domain *d, gfn_t g, mfn_t m, unsigned order, enum p2m_type ty
 #define P2M_SET_ANY ((1u << P2M_TYPES) - 1)
 #define P2M_SET_OWN_RAM (P2M_SET(P2M_RAM_RW) | P2M_SET(P2M_RAM_RO))
 #define P2M_SET_GRANT (P2M_SET(P2M_GRANT_RW) | P2M_SET(P2M_GRANT_RO))
+/* Memory that the guest may write, whosever it is; and what it may only read. */
+#define P2M_SET_WRITABLE                                                                           \
+    (P2M_SET(P2M_RAM_RW) | P2M_SET(P2M_SHARED) | P2M_SET(P2M_GRANT_RW) | P2M_SET(P2M_FOREIGN))
+#define P2M_SET_READ_ONLY (P2M_SET(P2M_RAM_RO) | P2M_SET(P2M_GRANT_RO))
 
 /* As p2m_map(), but only where nothing is mapped: else -XEN_EEXIST. */
 int p2m_map_new(struct domain *d, gfn_t g, mfn_t m, unsigned order, enum p2m_type type);

@@ -36,7 +36,7 @@ struct p2m_entry p2m_entry_at(const struct p2m_place *w, uint64_t g)
     e.order = (uint8_t)(9 * w->level);
     if (w->s.present) {
         e.type = w->s.type;
-        if (e.type != P2M_MMIO_DM) {
+        if (!p2m_type_has_no_frame(e.type)) {
             e.mfn = mfn(w->s.mfn.v + (g & (p2m_span(w->level) - 1)));
         }
     }
@@ -45,7 +45,7 @@ struct p2m_entry p2m_entry_at(const struct p2m_place *w, uint64_t g)
 
 uint64_t p2m_leaf(const struct p2m *p, mfn_t m, enum p2m_type type, unsigned level)
 {
-    return arch_p2m_encode_leaf(p->format, type == P2M_MMIO_DM ? mfn(0) : m, type, level);
+    return arch_p2m_encode_leaf(p->format, p2m_type_has_no_frame(type) ? mfn(0) : m, type, level);
 }
 
 static void count_leaf(struct p2m *p, uint64_t entry, unsigned level, bool add)
@@ -205,7 +205,8 @@ int p2m_apply(struct domain *d, const struct p2m_change *c, struct p2m_removed *
     }
     entry =
         c->type == P2M_INVALID ? arch_p2m_empty(p->format) : p2m_leaf(p, c->m, c->type, c->level);
-    r->flush = old.present && load_u64(slot) != entry;
+    /* What is populated on demand was never in reach of an engine. */
+    r->flush = old.present && old.type != P2M_POD && load_u64(slot) != entry;
     p2m_slot_write(p, slot, c->level, entry);
     if (c->type == P2M_INVALID) {
         p2m_prune(p, c->g, r);

@@ -48,6 +48,12 @@ struct p2m_change {
     mfn_t want;       /* invalid, or what must be mapped there now */
 };
 
+/* Has a leaf of this type no frame? */
+static inline bool p2m_type_has_no_frame(unsigned type)
+{
+    return type == P2M_MMIO_DM || type == P2M_POD;
+}
+
 /* Makes the change. -XEN_ENOENT (nothing or not want there), -XEN_EEXIST (a type not
  * in replace there), -XEN_ENOMEM, -XEN_EINVAL (dying) or 0. p2m_finish() follows
  * in every case, after the lock. */
@@ -60,6 +66,13 @@ int p2m_reach(struct domain *d, uint64_t g, unsigned level, uint64_t **slot);
 void p2m_slot_write(struct p2m *p, uint64_t *slot, unsigned level, uint64_t entry);
 
 uint64_t p2m_leaf(const struct p2m *p, mfn_t m, enum p2m_type type, unsigned level);
+
+/* p2m_move()'s change of both places; the domain is not dying. */
+int p2m_move_locked(struct domain *d, uint64_t from, uint64_t to, uint32_t replace,
+                    struct p2m_removed *r);
+
+/* Can [g, g + 2^order) -> [m, ...) be one leaf of this type? */
+bool p2m_leaf_possible(gfn_t g, mfn_t m, unsigned order, enum p2m_type type);
 
 /* Detaches the tables on the way to g that have become empty. */
 void p2m_prune(struct p2m *p, uint64_t g, struct p2m_removed *r);

@@ -90,6 +90,9 @@ static void free_root(struct domain *d)
     check(p->table_pages == 1);
     p->table_pages = 0;
     p->root = mfn_invalid();
+    /* The store's frames are among the orphans. */
+    p->pod_single = p->pod_super = mfn(0);
+    p->pod_count = 0;
     lock_release(&p->lock);
     hyp_pages_free(mfn_to_ptr(root), 0);
 }

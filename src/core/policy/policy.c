@@ -20,48 +20,37 @@ struct policy_line {
     uint8_t self, control, other, system; /* enum rule */
 };
 
-#define LINE_SELF                                                                                 \
-    {                                                                                             \
-        ALWAYS, NEVER, NEVER, NEVER                                                               \
-    }
-#define LINE_NEVER                                                                                \
-    {                                                                                             \
-        NEVER, NEVER, NEVER, NEVER                                                                \
-    }
 /* What two domains do together, each having agreed to it. */
-#define LINE_PEERS                                                                                \
-    {                                                                                             \
-        ALWAYS, ALWAYS, UNLESS_SILO, NEVER                                                        \
-    }
+#define PEERS .self = ALWAYS, .control = ALWAYS, .other = UNLESS_SILO
 
 static const struct policy_line table[POLICY_OPS] = {
-    [POLICY_MEMORY_ADJUST] = LINE_SELF,
-    [POLICY_MEMORY_STAT] = LINE_SELF,
-    [POLICY_MEMORY_MAP] = LINE_SELF,
-    [POLICY_FOREIGN_MAP] = LINE_NEVER,
-    [POLICY_MACHINE_MAP] = LINE_NEVER,
-    [POLICY_EVTCHN_UNBOUND] = LINE_SELF,
-    [POLICY_EVTCHN_BIND] = LINE_PEERS,
+    [POLICY_MEMORY_ADJUST] = {.self = ALWAYS},
+    [POLICY_MEMORY_STAT] = {.self = ALWAYS},
+    [POLICY_MEMORY_MAP] = {.self = ALWAYS},
+    [POLICY_FOREIGN_MAP] = {NEVER},
+    [POLICY_MACHINE_MAP] = {NEVER},
+    [POLICY_EVTCHN_UNBOUND] = {.self = ALWAYS},
+    [POLICY_EVTCHN_BIND] = {PEERS},
     [POLICY_EVTCHN_SEND] = {ALWAYS, ALWAYS, ALWAYS, NEVER}, /* what is bound may be used */
-    [POLICY_EVTCHN_STATUS] = LINE_SELF,
-    [POLICY_EVTCHN_RESET] = LINE_SELF,
-    [POLICY_GRANT_SETUP] = LINE_SELF,
-    [POLICY_GRANT_QUERY] = LINE_SELF,
-    [POLICY_GRANT_MAP] = LINE_PEERS,
-    [POLICY_GRANT_COPY] = LINE_PEERS,
-    [POLICY_HVM_PARAM_GET] = LINE_SELF,
-    [POLICY_HVM_PARAM_SET] = LINE_SELF,
-    [POLICY_SHUTDOWN_OTHER] = LINE_NEVER,
-    [POLICY_CONSOLE_READ] = LINE_NEVER,
+    [POLICY_EVTCHN_STATUS] = {.self = ALWAYS},
+    [POLICY_EVTCHN_RESET] = {.self = ALWAYS},
+    [POLICY_GRANT_SETUP] = {.self = ALWAYS},
+    [POLICY_GRANT_QUERY] = {.self = ALWAYS},
+    [POLICY_GRANT_MAP] = {PEERS},
+    [POLICY_GRANT_COPY] = {PEERS},
+    [POLICY_HVM_PARAM_GET] = {.self = ALWAYS},
+    [POLICY_HVM_PARAM_SET] = {.self = ALWAYS},
+    [POLICY_SHUTDOWN_OTHER] = {NEVER},
+    [POLICY_CONSOLE_READ] = {NEVER},
     [POLICY_CONSOLE_WRITE] = {BUILT_IN_CONSOLE, NEVER, NEVER, NEVER},
-    [POLICY_DOMCTL] = LINE_NEVER,
-    [POLICY_SYSCTL] = LINE_NEVER,
-    [POLICY_PLATFORM] = LINE_NEVER,
-    [POLICY_MEMORY_CLAIM] = LINE_NEVER,
-    [POLICY_POD_TARGET] = LINE_NEVER,
-    [POLICY_MEM_ACCESS] = LINE_NEVER,
-    [POLICY_RESOURCE_MAP] = LINE_NEVER,
-    [POLICY_EVTCHN_PEER] = LINE_PEERS,
+    [POLICY_DOMCTL] = {NEVER},
+    [POLICY_SYSCTL] = {NEVER},
+    [POLICY_PLATFORM] = {NEVER},
+    [POLICY_MEMORY_CLAIM] = {NEVER},
+    [POLICY_POD_TARGET] = {NEVER},
+    [POLICY_MEM_ACCESS] = {NEVER},
+    [POLICY_RESOURCE_MAP] = {NEVER},
+    [POLICY_EVTCHN_PEER] = {PEERS},
     [POLICY_DOMAIN_INFO] = {XENSTORE, XENSTORE, XENSTORE, NEVER},
 };
 

@@ -9,17 +9,22 @@
 #include "core/state.h"
 #include "core/vcpu/vcpu.h"
 
-#define SCHED_SLICE_NS UINT64_C(10000000)
-#define SCHED_SLICE_MIN_NS UINT64_C(1000000)
-#define SCHED_PERIOD_NS UINT64_C(30000000)
-#define SCHED_PERIOD_US 30000
-/* Credit stays within this of zero: what was saved or overdrawn long ago is
- * forgotten. */
-#define SCHED_CREDIT_MAX_US 60000
+/* sched_rtds.c: as Xen's. */
+#define SCHED_RTDS_PERIOD_US 10000u
+#define SCHED_RTDS_BUDGET_US 4000u
+#define SCHED_RTDS_MIN_US 10u
+
+/* How many waiting vCPUs a CPU looks at in another one's queue. */
+#define SCHED_SCAN 16u
 
 static inline struct vcpu *rq_current(const struct runqueue *rq)
 {
     return (struct vcpu *)(uintptr_t)load_u64((const uint64_t *)&rq->current);
+}
+
+static inline bool cpu_online_now(unsigned cpu)
+{
+    return load_u8((const uint8_t *)&hv->cpu[cpu].online) != 0;
 }
 
 /* Is CPU cpu online with nothing to run, as far as can be seen without its lock? */
@@ -27,8 +32,7 @@ static inline bool cpu_seems_idle(unsigned cpu)
 {
     const struct cpu *c = &hv->cpu[cpu];
 
-    return load_u8((const uint8_t *)&c->online) != 0 && rq_current(&c->rq) == NULL &&
-           load_u32(&c->rq.length) == 0;
+    return cpu_online_now(cpu) && rq_current(&c->rq) == NULL && load_u32(&c->rq.length) == 0;
 }
 
 /* May v run on CPU cpu? */
@@ -37,36 +41,65 @@ static inline bool cpu_allowed(const struct vcpu *v, unsigned cpu)
     return (load_u64(&v->sched.hard_affinity) >> cpu & 1) != 0;
 }
 
+/* Does a go before b? */
+static inline bool sched_before(const struct vcpu *a, const struct vcpu *b)
+{
+    return a->sched.prio > b->sched.prio ||
+           (a->sched.prio == b->sched.prio && a->sched.key < b->sched.key);
+}
+
 /* sched_queue.c */
 
-/* Puts v behind those of its priority, v->sched.prio; or takes it out. */
+/* Puts v behind those of its priority and key; or takes it out. */
 void rq_insert(struct runqueue *rq, struct vcpu *v);
 void rq_remove(struct runqueue *rq, struct vcpu *v);
-/* Puts v on, or takes it off, the list of those that get credit. */
-void rq_activate(struct runqueue *rq, struct vcpu *v);
-void rq_deactivate(struct runqueue *rq, struct vcpu *v);
 /* Moves v, which is not running, from one locked queue to another. */
 void rq_move(struct runqueue *from, struct runqueue *to, unsigned to_cpu, struct vcpu *v);
-/* The CPU where v had better wait: idle and preferred, idle, where it was, or the
- * shortest queue. No lock needed. */
-unsigned sched_choose_cpu(const struct vcpu *v);
-/* An idle CPU that v may run on, or MAX_CPUS. No lock needed. */
+/* The first of at most SCHED_SCAN waiting vCPUs of priority above above that may run
+ * on CPU cpu; soft: and had better. NULL when there is none. */
+struct vcpu *rq_first_for(const struct runqueue *rq, unsigned cpu, int above, bool soft);
+/* No lock needed: the CPUs that are online; an idle CPU that v may run on, or
+ * MAX_CPUS; where v had better wait if it cannot run at once: where it was, or the
+ * shortest queue. */
+uint64_t sched_online_cpus(void);
 unsigned sched_idle_cpu_for(const struct vcpu *v);
+unsigned sched_waiting_cpu_for(const struct vcpu *v);
 /* No lock held: moves v, unless it runs, to a CPU that it may run on. */
 void sched_replace(struct vcpu *v);
-/* No lock held: moves a vCPU of a priority above above from another queue to this
- * CPU's. True iff one was found. */
-bool sched_steal(struct cpu *c, int above);
 
-/* sched_account.c */
+/* sched_credit.c */
 
-/* Makes the running vCPU v pay for its time up to now. */
-void sched_burn(struct vcpu *v, uint64_t now);
-/* The priority that v's credit earns it. */
-int8_t sched_prio_of_credit(const struct vcpu *v);
-/* Timer function: hands out credit every SCHED_PERIOD_NS while anybody is active. */
+unsigned credit_place(const struct vcpu *v);
+void credit_wake(struct vcpu *v);
+void credit_joined(struct runqueue *rq, struct vcpu *v);
+void credit_left(struct runqueue *rq, struct vcpu *v);
+void credit_charge(const struct runqueue *rq, struct vcpu *v, uint64_t now);
+uint64_t credit_hold(const struct vcpu *v);
+uint64_t credit_slice(const struct vcpu *v);
+void credit_pull(struct cpu *c, int above);
+/* Timer function: hands out credit while anybody is active. */
 void sched_account(void *arg);
-/* v used up a capped domain's share. */
-bool sched_over_cap(const struct vcpu *v);
+
+/* sched_null.c */
+
+void null_rank(struct vcpu *v);
+unsigned null_place(const struct vcpu *v);
+void null_left(struct runqueue *rq, struct vcpu *v);
+void null_charge(struct runqueue *rq, struct vcpu *v);
+void null_pull(struct cpu *c);
+unsigned null_tell(const struct vcpu *v);
+
+/* sched_rtds.c */
+
+void rtds_vcpu_init(struct vcpu *v);
+void rtds_vcpu_destroy(struct vcpu *v);
+unsigned rtds_place(const struct vcpu *v);
+void rtds_wake(struct vcpu *v, uint64_t now);
+void rtds_charge(struct vcpu *v, uint64_t now);
+void rtds_pull(struct cpu *c, uint64_t bound);
+unsigned rtds_tell(const struct vcpu *v);
+/* No lock above LOCK_DOMAIN held; p has been checked. */
+void rtds_set_params(struct vcpu *v, const struct sched_params *p);
+void rtds_get_params(struct vcpu *v, struct sched_params *p);
 
 #endif

@@ -1,8 +1,7 @@
 /* Who runs on this CPU now. */
-#include "core/sched/runqueue.h"
-
 #include "base/check.h"
 #include "core/arch.h"
+#include "core/sched/sched_kind.h"
 #include "core/time/pvclock.h"
 #include "port/trace.h"
 
@@ -13,7 +12,7 @@ static void slice_over(void *arg)
 
 void runqueue_init(struct runqueue *rq, unsigned cpu)
 {
-    *rq = (struct runqueue){.length = 0};
+    *rq = (struct runqueue){.length = 0, .current_key = UINT64_MAX};
     lock_init(&rq->lock, LOCK_RUNQUEUE);
     timer_init(&rq->slice, slice_over, rq, cpu);
     timer_init(&rq->account, sched_account, &rq->account, cpu);
@@ -24,11 +23,12 @@ void sched_vcpu_init(struct vcpu *v)
     unsigned cpu = (v->domain->id + v->id) % hv->cpu_count;
 
     v->sched = (struct sched_vcpu){
-        .cpu = (uint16_t)(hv->cpu[cpu].online ? cpu : 0),
+        .cpu = (uint16_t)(cpu_online_now(cpu) ? cpu : 0),
         .prio = SCHED_UNDER,
         .hard_affinity = ~UINT64_C(0),
         .soft_affinity = ~UINT64_C(0),
     };
+    kind_vcpu_init(v);
 }
 
 void sched_vcpu_destroy(struct vcpu *v)
@@ -36,8 +36,11 @@ void sched_vcpu_destroy(struct vcpu *v)
     struct runqueue *rq = sched_lock(v);
 
     check(!v->sched.queued && !v->sched.running);
-    rq_deactivate(rq, v);
+    v->dead = true;
+    kind_leaves(rq, v);
+    kind_rests(rq, v);
     lock_release(&rq->lock);
+    kind_vcpu_destroy(v);
 }
 
 /* The state of a vCPU that neither runs nor waits for a CPU. */
@@ -46,31 +49,34 @@ static int state_at_rest(const struct vcpu *v)
     return (load_u32(&v->pause_flags) & VPF_BLOCKED) != 0 ? RUNSTATE_blocked : RUNSTATE_offline;
 }
 
-static void rest(struct vcpu *v, uint64_t now)
+static void rest(struct runqueue *rq, struct vcpu *v, uint64_t now)
 {
     int state = state_at_rest(v);
 
     if (v->runstate.state != state) {
         vcpu_runstate_change(v, state, now);
     }
+    kind_rests(rq, v);
 }
 
-/* Queues v, which is neither queued nor running, as one that woke up: true iff
- * its CPU should look at it now. */
-static bool queue_woken(struct runqueue *rq, struct vcpu *v)
+/* Queues v, which is neither queued nor running, as one that woke up. Returns the
+ * CPU that should look at it now, or MAX_CPUS. */
+static unsigned queue_woken(struct runqueue *rq, struct vcpu *v)
 {
     const struct vcpu *cur = rq->current;
 
-    v->sched.prio = v->sched.credit >= 0 ? SCHED_BOOST : SCHED_OVER;
     vcpu_runstate_change(v, RUNSTATE_runnable, port_time_now());
-    rq_activate(rq, v);
+    kind_joined(rq, v);
     rq_insert(rq, v);
     port_trace(TRACE_WAKE, v->domain->id, v->id, v->sched.cpu);
-    return cur == NULL || v->sched.prio > cur->sched.prio;
+    if (cur == NULL || sched_before(v, cur)) {
+        return v->sched.cpu;
+    }
+    return kind_tell(v);
 }
 
 /* Must v be queued? If not, its runstate is put right. */
-static bool must_queue(struct vcpu *v)
+static bool must_queue(struct runqueue *rq, struct vcpu *v)
 {
     if (v->sched.queued || v->sched.running) {
         return false;
@@ -78,37 +84,34 @@ static bool must_queue(struct vcpu *v)
     if (vcpu_runnable(v)) {
         return true;
     }
-    rest(v, port_time_now());
+    rest(rq, v, port_time_now());
     return false;
 }
 
 void sched_wake(struct vcpu *v)
 {
     struct runqueue *rq = sched_lock(v);
-    bool look = false;
-    unsigned cpu;
+    unsigned cpu, look = MAX_CPUS;
 
-    while (must_queue(v)) {
-        cpu = sched_choose_cpu(v);
-        if (cpu == v->sched.cpu) {
-            look = queue_woken(rq, v);
-            break;
+    while (must_queue(rq, v)) {
+        kind_wake(v, port_time_now());
+        cpu = kind_place(v);
+        if (cpu != v->sched.cpu) {
+            /* Not queued anywhere, it may change its CPU under the old one's lock. */
+            kind_leaves(rq, v);
+            store_u16(&v->sched.cpu, (uint16_t)cpu);
+            lock_release(&rq->lock);
+            rq = sched_lock(v);
+            if (!must_queue(rq, v)) {
+                break;
+            }
+            kind_wake(v, port_time_now());
         }
-        /* Not queued anywhere, it may change its CPU under the old one's lock. It
-         * joins the list of active vCPUs again where it is queued. */
-        rq_deactivate(rq, v);
-        store_u16(&v->sched.cpu, (uint16_t)cpu);
-        lock_release(&rq->lock);
-        rq = sched_lock(v);
-        if (must_queue(v)) {
-            look = queue_woken(rq, v);
-            break;
-        }
+        look = queue_woken(rq, v);
     }
-    cpu = v->sched.cpu;
     lock_release(&rq->lock);
-    if (look) {
-        sched_raise(cpu);
+    if (look != MAX_CPUS) {
+        sched_raise(look);
     }
 }
 
@@ -125,7 +128,7 @@ void sched_sleep(struct vcpu *v)
             if (v->sched.queued) {
                 rq_remove(rq, v);
             }
-            rest(v, port_time_now());
+            rest(rq, v, port_time_now());
         }
     }
     lock_release(&rq->lock);
@@ -146,7 +149,7 @@ void sched_yield_current(void)
     struct vcpu *v = current();
 
     if (v != NULL) {
-        v->sched.yield = true;
+        v->sched.yield = kind_yields();
         sched_raise(port_cpu_id());
     }
 }
@@ -165,19 +168,6 @@ bool sched_pending(void)
     return load_u32(&this_cpu()->resched) != 0 || timers_pending();
 }
 
-/* How long v may run: a capped one not longer than it can pay for. */
-static uint64_t slice_of(const struct vcpu *v)
-{
-    uint64_t slice = SCHED_SLICE_NS, credit;
-
-    if (load_u32(&v->domain->cap) != 0) {
-        credit = v->sched.credit > 0 ? (uint64_t)v->sched.credit * 1000 + 1000 : 0;
-        slice = credit < slice ? credit : slice;
-        slice = slice > SCHED_SLICE_MIN_NS ? slice : SCHED_SLICE_MIN_NS;
-    }
-    return slice;
-}
-
 /* What prev, which was running until now, has to say against those who wait: its
  * priority, -1 when it cannot go on here. */
 static int claim_of(struct runqueue *rq, struct vcpu *prev, uint64_t now)
@@ -185,53 +175,72 @@ static int claim_of(struct runqueue *rq, struct vcpu *prev, uint64_t now)
     if (prev == NULL) {
         return -1;
     }
-    sched_burn(prev, now);
-    if (sched_over_cap(prev)) {
-        fetch_or_u32(&prev->pause_flags, VPF_PARKED);
+    kind_charge(rq, prev, now);
+    if (!vcpu_runnable(prev) || !cpu_allowed(prev, port_cpu_id()) || !kind_stays(prev)) {
+        return -1;
     }
-    if (prev->sched.prio != SCHED_BOOST || now >= rq->slice_end || prev->sched.credit < 0) {
-        prev->sched.prio = sched_prio_of_credit(prev);
-    }
-    return vcpu_runnable(prev) && cpu_allowed(prev, port_cpu_id()) ? prev->sched.prio : -1;
+    return prev->sched.prio;
 }
 
-/* Does the head of the queue go before prev, whose claim this is? */
-static bool head_first(const struct runqueue *rq, const struct vcpu *prev, int claim, uint64_t now)
+/* Does head go before prev, whose claim this is? */
+static bool head_first(const struct runqueue *rq, const struct vcpu *head,
+                       const struct vcpu *prev, int claim, uint64_t now)
 {
-    const struct vcpu *head = rq->head;
-
-    if (head == NULL || claim < 0) {
+    if (claim < 0) {
         return true;
     }
-    return prev->sched.yield || head->sched.prio > claim ||
-           (head->sched.prio == claim && now >= rq->slice_end);
+    if (head == NULL) {
+        return false;
+    }
+    if (prev->sched.yield) {
+        return true;
+    }
+    if (now < kind_hold(prev)) {
+        return false;
+    }
+    return sched_before(head, prev) ||
+           (head->sched.prio == claim && head->sched.key == prev->sched.key &&
+            now >= rq->slice_end);
 }
 
-/* With the queue's lock held: who is next. It counts as running from now on. */
+/* next, which waited here, counts as running from now on. */
+static void start(struct runqueue *rq, struct vcpu *next, uint64_t now)
+{
+    rq_remove(rq, next);
+    next->sched.running = true;
+    next->sched.run_start = next->sched.burn_start = now;
+    rq->current = next;
+    rq->slice_end = now + kind_slice(next);
+    vcpu_runstate_change(next, RUNSTATE_running, now);
+    vcpu_runstate_publish(next);
+}
+
+/* With the queue's lock held: who is next. */
 static struct vcpu *take_next(struct runqueue *rq, struct vcpu *prev, int claim, uint64_t now)
 {
-    struct vcpu *next = prev;
+    struct vcpu *head = kind_head(rq), *next = prev;
+    bool held = claim >= 0 && now < kind_hold(prev);
 
-    if (head_first(rq, prev, claim, now) && (rq->head != NULL || claim < 0)) {
-        next = rq->head;
+    if (head_first(rq, head, prev, claim, now)) {
+        next = head;
     }
     if (prev != NULL) {
         prev->sched.yield = false;
     }
     if (next == NULL) {
         rq->current = NULL;
+        store_u64(&rq->current_key, UINT64_MAX);
         return NULL;
     }
     if (next != prev) {
-        rq_remove(rq, next);
-        next->sched.running = true;
-        next->sched.run_start = next->sched.burn_start = now;
-        rq->current = next;
-        rq->slice_end = now + slice_of(next);
-        vcpu_runstate_change(next, RUNSTATE_running, now);
-        vcpu_runstate_publish(next);
-    } else if (now >= rq->slice_end) {
-        rq->slice_end = now + slice_of(next);
+        start(rq, next, now);
+    } else if (now >= rq->slice_end || rq->slice_end - now > kind_slice(next)) {
+        rq->slice_end = now + kind_slice(next);
+    }
+    store_u64(&rq->current_key, next->sched.key);
+    rq->look_at = rq->slice_end;
+    if (next == prev && held && head != NULL && kind_hold(prev) < rq->look_at) {
+        rq->look_at = kind_hold(prev);
     }
     return next;
 }
@@ -239,23 +248,35 @@ static struct vcpu *take_next(struct runqueue *rq, struct vcpu *prev, int claim,
 static struct vcpu *choose_next(struct cpu *c, struct vcpu *prev, uint64_t *now)
 {
     struct runqueue *rq = &c->rq;
+    const struct vcpu *head;
     struct vcpu *next;
+    unsigned other = MAX_CPUS;
     int claim, best;
 
     lock_acquire(&rq->lock);
     *now = port_time_now();
     claim = claim_of(rq, prev, *now);
-    best = rq->head != NULL && rq->head->sched.prio > claim ? rq->head->sched.prio : claim;
-    if (best <= SCHED_OVER) {
+    head = kind_head(rq);
+    best = head != NULL && head->sched.prio > claim ? head->sched.prio : claim;
+    if (kind_pulls(rq, best)) {
         /* Perhaps somebody more deserving waits elsewhere. */
+        uint64_t bound = claim >= 0 ? prev->sched.key : UINT64_MAX;
+
         lock_release(&rq->lock);
-        (void)sched_steal(c, best);
+        kind_pull(c, best, bound);
         lock_acquire(&rq->lock);
         *now = port_time_now();
         claim = claim_of(rq, prev, *now);
     }
     next = take_next(rq, prev, claim, *now);
+    if (rq->head != NULL) {
+        other = kind_tell(rq->head);
+    }
     lock_release(&rq->lock);
+    /* Whoever is left waiting may be for another CPU. */
+    if (other != MAX_CPUS && other != c->id) {
+        sched_raise(other);
+    }
     return next;
 }
 
@@ -264,7 +285,7 @@ static struct vcpu *choose_next(struct cpu *c, struct vcpu *prev, uint64_t *now)
 static void switch_out(struct cpu *c, struct vcpu *prev, uint64_t now)
 {
     struct domain *d = prev->domain;
-    unsigned idle = MAX_CPUS;
+    unsigned other = MAX_CPUS;
     bool stopping, lost = false;
 
     vcpu_timers_switch_out(prev);
@@ -273,12 +294,14 @@ static void switch_out(struct cpu *c, struct vcpu *prev, uint64_t now)
     store_u8((uint8_t *)&prev->sched.running, false);
     if (vcpu_runnable(prev)) {
         vcpu_runstate_change(prev, RUNSTATE_runnable, now);
+        kind_rank(prev);
         rq_insert(&c->rq, prev);
-        lost = !cpu_allowed(prev, c->id);
-        idle = sched_idle_cpu_for(prev);
+        lost = !cpu_allowed(prev, c->id) || prev->sched.migrate;
+        other = kind_tell(prev);
     } else {
-        rest(prev, now);
+        rest(&c->rq, prev, now);
     }
+    prev->sched.migrate = false;
     vcpu_runstate_publish(prev);
     stopping = d->shutting_down && !d->shut_down;
     if (stopping || lost) {
@@ -287,8 +310,8 @@ static void switch_out(struct cpu *c, struct vcpu *prev, uint64_t now)
     lock_release(&c->rq.lock);
     if (lost) {
         sched_replace(prev);
-    } else if (idle != MAX_CPUS) {
-        sched_raise(idle);
+    } else if (other != MAX_CPUS) {
+        sched_raise(other);
     }
     if (stopping) {
         domain_shutdown_progress(d);
@@ -301,11 +324,31 @@ static void switch_out(struct cpu *c, struct vcpu *prev, uint64_t now)
 static void switch_in(struct cpu *c, struct vcpu *next)
 {
     c->current = next;
-    timer_set(&c->rq.slice, c->rq.slice_end);
+    timer_set(&c->rq.slice, c->rq.look_at);
     pvclock_update(next);
     arch_vcpu_switch_in(next);
     vcpu_timers_switch_in(next);
     port_trace(TRACE_SWITCH, next->domain->id, next->id, c->id);
+}
+
+/* Nobody runs here now, which whoever is queued elsewhere from now on can see; one
+ * queued before that is found here. */
+static void go_idle(struct cpu *c)
+{
+    struct runqueue *rq = &c->rq;
+    bool found;
+
+    c->current = NULL;
+    timer_disarm(&rq->slice);
+    port_trace(TRACE_SWITCH, DOMID_IDLE, 0, c->id);
+    memory_fence();
+    kind_pull(c, -1, UINT64_MAX);
+    lock_acquire(&rq->lock);
+    found = kind_head(rq) != NULL;
+    lock_release(&rq->lock);
+    if (found) {
+        sched_raise(c->id);
+    }
 }
 
 void schedule(void)
@@ -318,8 +361,8 @@ void schedule(void)
     memory_fence();
     next = choose_next(c, prev, &now);
     if (next == prev) {
-        if (next != NULL && c->rq.slice.expires != c->rq.slice_end) {
-            timer_set(&c->rq.slice, c->rq.slice_end);
+        if (next != NULL && c->rq.slice.expires != c->rq.look_at) {
+            timer_set(&c->rq.slice, c->rq.look_at);
             pvclock_update(next);
         }
         return;
@@ -330,8 +373,6 @@ void schedule(void)
     if (next != NULL) {
         switch_in(c, next);
     } else {
-        c->current = NULL;
-        timer_disarm(&c->rq.slice);
-        port_trace(TRACE_SWITCH, DOMID_IDLE, 0, c->id);
+        go_idle(c);
     }
 }

@@ -29,7 +29,6 @@ static int op_shutdown_code(struct vcpu *v, uint64_t gva)
 {
     struct domain *d = v->domain;
     sched_shutdown_t s;
-    int rc = -XEN_EEXIST;
 
     if (guest_copy_in(v, &s, gva, sizeof(s)) != 0) {
         return -XEN_EFAULT;
@@ -38,10 +37,9 @@ static int op_shutdown_code(struct vcpu *v, uint64_t gva)
     if (!d->shutdown_code_set) {
         d->shutdown_code = (uint8_t)s.reason;
         d->shutdown_code_set = true;
-        rc = 0;
     }
     lock_release(&d->lock);
-    return rc;
+    return 0;
 }
 
 static int op_remote_shutdown(struct vcpu *v, uint64_t gva)
@@ -98,7 +96,8 @@ static int poll(struct vcpu *v, const evtchn_port_t *ports, unsigned n, uint64_t
         store_u32(&v->poll_port, ports[0]);
     }
     if (timeout != 0) {
-        timer_set(&v->poll, timeout);
+        /* Xen's times are signed: what has the top bit set is long past. */
+        timer_set(&v->poll, timeout <= INT64_MAX ? timeout : 0);
     }
     sched_sleep(v);
     return 0;

@@ -1,11 +1,6 @@
-/* Run queues: who waits where. */
-#include "core/sched/runqueue.h"
-
+/* Run queues: who waits where, and where it may. */
 #include "base/check.h"
-
-/* How many waiting vCPUs a thief looks at in one queue, and in how many queues. */
-#define STEAL_SCAN 16u
-#define STEAL_QUEUES 8u
+#include "core/sched/sched_kind.h"
 
 struct runqueue *sched_lock(const struct vcpu *v)
 {
@@ -21,20 +16,24 @@ struct runqueue *sched_lock(const struct vcpu *v)
     }
 }
 
-/* The last one queued of priority prio or higher, NULL: v goes first. */
-static struct vcpu *place_after(const struct runqueue *rq, int prio)
+/* The last one queued that does not go behind v, NULL: v goes first. With equal
+ * keys that takes no search. */
+static struct vcpu *place_after(const struct runqueue *rq, const struct vcpu *v)
 {
-    for (; prio < SCHED_PRIOS; prio++) {
-        if (rq->last[prio] != NULL) {
-            return rq->last[prio];
-        }
+    struct vcpu *p = NULL;
+
+    for (int prio = v->sched.prio; prio < SCHED_PRIOS && p == NULL; prio++) {
+        p = rq->last[prio];
     }
-    return NULL;
+    while (p != NULL && p->sched.prio == v->sched.prio && p->sched.key > v->sched.key) {
+        p = p->sched.prev;
+    }
+    return p;
 }
 
 void rq_insert(struct runqueue *rq, struct vcpu *v)
 {
-    struct vcpu *prev = place_after(rq, v->sched.prio);
+    struct vcpu *prev = place_after(rq, v);
     struct vcpu *next = prev != NULL ? prev->sched.next : rq->head;
 
     check(!v->sched.queued && !v->sched.running);
@@ -50,7 +49,9 @@ void rq_insert(struct runqueue *rq, struct vcpu *v)
     } else {
         rq->tail = v;
     }
-    rq->last[v->sched.prio] = v;
+    if (next == NULL || next->sched.prio != v->sched.prio) {
+        rq->last[v->sched.prio] = v;
+    }
     v->sched.queued = true;
     store_u32(&rq->length, rq->length + 1);
 }
@@ -80,45 +81,6 @@ void rq_remove(struct runqueue *rq, struct vcpu *v)
     store_u32(&rq->length, rq->length - 1);
 }
 
-void rq_activate(struct runqueue *rq, struct vcpu *v)
-{
-    struct timer *account = &hv->cpu[0].rq.account;
-
-    if (v->sched.active) {
-        return;
-    }
-    v->sched.active = true;
-    v->sched.active_prev = NULL;
-    v->sched.active_next = rq->active;
-    if (rq->active != NULL) {
-        rq->active->sched.active_prev = v;
-    }
-    rq->active = v;
-    /* An accounting that is about to start finds v on the list; one that has
-     * begun is not armed any more. */
-    memory_fence();
-    if (load_u8((const uint8_t *)&account->active) == 0) {
-        timer_set(account, port_time_now() + SCHED_PERIOD_NS);
-    }
-}
-
-void rq_deactivate(struct runqueue *rq, struct vcpu *v)
-{
-    if (!v->sched.active) {
-        return;
-    }
-    v->sched.active = false;
-    if (v->sched.active_prev != NULL) {
-        v->sched.active_prev->sched.active_next = v->sched.active_next;
-    } else {
-        rq->active = v->sched.active_next;
-    }
-    if (v->sched.active_next != NULL) {
-        v->sched.active_next->sched.active_prev = v->sched.active_prev;
-    }
-    v->sched.active_next = v->sched.active_prev = NULL;
-}
-
 void rq_move(struct runqueue *from, struct runqueue *to, unsigned to_cpu, struct vcpu *v)
 {
     bool queued = v->sched.queued, active = v->sched.active;
@@ -126,22 +88,37 @@ void rq_move(struct runqueue *from, struct runqueue *to, unsigned to_cpu, struct
     if (queued) {
         rq_remove(from, v);
     }
-    rq_deactivate(from, v);
+    kind_leaves(from, v);
+    check(from->owner != v);
     store_u16(&v->sched.cpu, (uint16_t)to_cpu);
     if (active) {
-        rq_activate(to, v);
+        kind_joined(to, v);
     }
     if (queued) {
+        kind_rank(v);
         rq_insert(to, v);
     }
 }
 
-static uint64_t online_cpus(void)
+struct vcpu *rq_first_for(const struct runqueue *rq, unsigned cpu, int above, bool soft)
+{
+    struct vcpu *v = rq->head;
+
+    for (unsigned i = 0; v != NULL && i < SCHED_SCAN && v->sched.prio > above; i++) {
+        if (cpu_allowed(v, cpu) && (!soft || (v->sched.soft_affinity >> cpu & 1) != 0)) {
+            return v;
+        }
+        v = v->sched.next;
+    }
+    return NULL;
+}
+
+uint64_t sched_online_cpus(void)
 {
     uint64_t mask = 0;
 
     for (unsigned i = 0; i < hv->cpu_count; i++) {
-        if (load_u8((const uint8_t *)&hv->cpu[i].online) != 0) {
+        if (cpu_online_now(i)) {
             mask |= UINT64_C(1) << i;
         }
     }
@@ -170,16 +147,12 @@ unsigned sched_idle_cpu_for(const struct vcpu *v)
     return cpu != MAX_CPUS ? cpu : idle_in(hard, from);
 }
 
-unsigned sched_choose_cpu(const struct vcpu *v)
+unsigned sched_waiting_cpu_for(const struct vcpu *v)
 {
-    uint64_t mask = load_u64(&v->sched.hard_affinity) & online_cpus();
-    unsigned was = load_u16(&v->sched.cpu);
-    unsigned best = sched_idle_cpu_for(v);
+    uint64_t mask = load_u64(&v->sched.hard_affinity) & sched_online_cpus();
+    unsigned was = load_u16(&v->sched.cpu), best = was;
     uint32_t shortest = UINT32_MAX;
 
-    if (best != MAX_CPUS) {
-        return best;
-    }
     if (mask == 0 || (mask >> was & 1) != 0) {
         return was;
     }
@@ -194,107 +167,84 @@ unsigned sched_choose_cpu(const struct vcpu *v)
     return best;
 }
 
-/* The CPU with the longest queue that was not tried yet, or MAX_CPUS. A vCPU that
- * waits alone for an idle CPU is left to that. */
-static unsigned longest_queue(uint64_t tried)
+/* v's affinity was changed: it moves if it must, and whoever may run it is told. */
+static void affinity_changed(struct vcpu *v, unsigned cpu, bool running)
 {
-    unsigned best = MAX_CPUS;
-    uint32_t most = 0;
+    struct runqueue *rq;
+    unsigned other = MAX_CPUS;
 
-    for (unsigned i = 0; i < hv->cpu_count; i++) {
-        const struct runqueue *rq = &hv->cpu[i].rq;
-        uint32_t length = load_u32(&rq->length);
-
-        if ((tried >> i & 1) == 0 && length > most && (length > 1 || rq_current(rq) != NULL)) {
-            most = length;
-            best = i;
+    if (running) {
+        if (!cpu_allowed(v, cpu)) {
+            sched_raise(cpu);
         }
+        return;
     }
-    return best;
+    if (!cpu_allowed(v, cpu)) {
+        sched_replace(v);
+    }
+    rq = sched_lock(v);
+    if (v->sched.queued) {
+        other = kind_tell(v);
+    }
+    lock_release(&rq->lock);
+    if (other != MAX_CPUS) {
+        sched_raise(other);
+    }
 }
 
-static struct vcpu *loot(const struct runqueue *rq, unsigned cpu, int above)
-{
-    struct vcpu *v = rq->head;
-
-    for (unsigned i = 0; v != NULL && i < STEAL_SCAN && v->sched.prio > above; i++) {
-        if (cpu_allowed(v, cpu)) {
-            return v;
-        }
-        v = v->sched.next;
-    }
-    return NULL;
-}
-
-bool sched_steal(struct cpu *c, int above)
-{
-    uint64_t tried = UINT64_C(1) << c->id;
-
-    for (unsigned i = 0; i < STEAL_QUEUES; i++) {
-        unsigned cpu = longest_queue(tried);
-        struct runqueue *from;
-        struct vcpu *v;
-
-        if (cpu == MAX_CPUS) {
-            return false;
-        }
-        from = &hv->cpu[cpu].rq;
-        lock_pair(&from->lock, &c->rq.lock);
-        v = loot(from, c->id, above);
-        if (v != NULL) {
-            rq_move(from, &c->rq, c->id, v);
-        }
-        unlock_pair(&from->lock, &c->rq.lock);
-        if (v != NULL) {
-            return true;
-        }
-        tried |= UINT64_C(1) << cpu;
-    }
-    return false;
-}
-
-int sched_set_affinity(struct vcpu *v, uint64_t hard, uint64_t soft)
+static int affinity_set(struct vcpu *v, uint64_t hard, uint64_t soft, bool override)
 {
     struct runqueue *rq;
     unsigned cpu;
     bool running;
 
-    if ((hard & online_cpus()) == 0) {
+    if ((hard & sched_online_cpus()) == 0) {
         return -XEN_EINVAL;
     }
     rq = sched_lock(v);
+    if (v->sched.pinned && !override) {
+        lock_release(&rq->lock);
+        return -XEN_EBUSY;
+    }
     store_u64(&v->sched.hard_affinity, hard);
     store_u64(&v->sched.soft_affinity, soft);
     cpu = v->sched.cpu;
     running = v->sched.running;
-    lock_release(&rq->lock);
     if (!cpu_allowed(v, cpu)) {
-        if (running) {
-            sched_raise(cpu);
-        } else {
-            sched_replace(v);
-        }
+        kind_rests(rq, v);
     }
+    lock_release(&rq->lock);
+    affinity_changed(v, cpu, running);
     return 0;
+}
+
+int sched_set_affinity(struct vcpu *v, uint64_t hard, uint64_t soft)
+{
+    return affinity_set(v, hard, soft, false);
 }
 
 void sched_replace(struct vcpu *v)
 {
-    unsigned cpu = sched_choose_cpu(v), old = load_u16(&v->sched.cpu);
+    unsigned cpu = kind_place(v), old = load_u16(&v->sched.cpu);
     struct runqueue *from = &hv->cpu[old].rq, *to = &hv->cpu[cpu].rq;
 
     lock_pair(&from->lock, &to->lock);
     /* Whoever moved it meanwhile, or lets it run, has seen the new affinity. */
     if (v->sched.cpu == old && cpu != old && !v->sched.running) {
-        rq_move(from, to, cpu, v);
+        kind_rests(from, v);
+        if (!v->sched.owner) {
+            rq_move(from, to, cpu, v);
+        }
     }
     unlock_pair(&from->lock, &to->lock);
     sched_raise(cpu);
 }
 
+/* Only v itself pins or unpins it, or a control operation that paused it. */
 int sched_pin_override(struct vcpu *v, int32_t pcpu)
 {
-    uint64_t soft = v->sched.soft_affinity;
+    uint64_t soft = load_u64(&v->sched.soft_affinity);
+    uint64_t hard = load_u64(&v->sched.hard_affinity);
     int rc;
 
     if (pcpu < 0) {
@@ -302,15 +252,18 @@ int sched_pin_override(struct vcpu *v, int32_t pcpu)
             return -XEN_EINVAL;
         }
         v->sched.pinned = false;
-        return sched_set_affinity(v, v->sched.unpinned, soft);
+        return affinity_set(v, v->sched.unpinned, soft, true);
     }
     if ((uint32_t)pcpu >= hv->cpu_count) {
         return -XEN_EINVAL;
     }
-    if (!v->sched.pinned) {
-        v->sched.unpinned = v->sched.hard_affinity;
+    if (v->sched.pinned) {
+        return -XEN_EBUSY;
     }
-    rc = sched_set_affinity(v, UINT64_C(1) << pcpu, soft);
-    v->sched.pinned = v->sched.pinned || rc == 0;
+    rc = affinity_set(v, UINT64_C(1) << pcpu, soft, true);
+    if (rc == 0) {
+        v->sched.unpinned = hard;
+        v->sched.pinned = true;
+    }
     return rc;
 }

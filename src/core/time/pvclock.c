@@ -106,10 +106,16 @@ static void publish(vcpu_time_info_t *t, vcpu_time_info_t *from)
 
 void pvclock_update(struct vcpu *v)
 {
-    struct pvclock_scale s = pvclock_scale_of_khz(port_tsc_khz());
+    const struct domain_tsc *tsc = &v->domain->tsc;
+    struct pvclock_scale s = domain_tsc_scale(v->domain);
     vcpu_time_info_t now = {.tsc_to_system_mul = s.mul, .tsc_shift = s.shift};
 
-    if (base_holds(&hv->clock, s)) {
+    if (tsc->emulated) {
+        /* Counts system time itself, so that this stays true for ever. */
+        now.flags = XEN_PVCLOCK_TSC_STABLE_BIT;
+        now.tsc_timestamp = 0;
+        now.system_time = tsc->offset;
+    } else if (base_holds(&hv->clock, s)) {
         now.flags = XEN_PVCLOCK_TSC_STABLE_BIT;
         now.tsc_timestamp = hv->clock.tsc;
         now.system_time = hv->clock.system_time;
@@ -133,11 +139,23 @@ void pvclock_update(struct vcpu *v)
     }
 }
 
+uint64_t wallclock_ns(void)
+{
+    return port_wallclock_ns() + load_u64(&hv->wallclock_shift);
+}
+
+void wallclock_set(uint64_t seconds, uint32_t ns, uint64_t system_time)
+{
+    uint64_t at_zero = seconds * NS_PER_SECOND + ns - system_time;
+
+    store_u64(&hv->wallclock_shift, at_zero - (port_wallclock_ns() - port_time_now()));
+}
+
 void wallclock_update(struct domain *d)
 {
     shared_info_t *s = d->shared_info;
-    uint64_t wall = port_wallclock_ns() - port_time_now();
-    uint64_t seconds = wall / NS_PER_SECOND + (uint64_t)(int64_t)d->time_offset;
+    uint64_t wall = wallclock_ns() - port_time_now();
+    uint64_t seconds = wall / NS_PER_SECOND + (uint64_t)d->time_offset;
     uint32_t version = fetch_or_u32(&s->wc_version, 1) | 1;
 
     memory_fence();

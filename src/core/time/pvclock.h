@@ -33,4 +33,10 @@ void pvclock_update(struct vcpu *v);
  * system time 0. */
 void wallclock_update(struct domain *d);
 
+/* The time of day as the control domain has set it: ns since 1970-01-01 UTC. */
+uint64_t wallclock_ns(void);
+/* It was seconds and ns after 1970-01-01 UTC at system time system_time. Domains
+ * see it after wallclock_update(). */
+void wallclock_set(uint64_t seconds, uint32_t ns, uint64_t system_time);
+
 #endif

@@ -7,7 +7,7 @@
 #include "core/vcpu/vcpu.h"
 
 #define PERIOD_MIN_NS UINT64_C(1000000)
-#define PERIOD_MAX_NS ((uint64_t)INT64_MAX) /* Xen's times are signed */
+#define PERIOD_MAX_NS (UINT64_MAX >> 2) /* as Xen */
 
 static int op_initialise(struct vcpu *caller, struct vcpu *v, uint64_t gva)
 {
@@ -159,7 +159,8 @@ static int op_set_singleshot(struct vcpu *caller, struct vcpu *v, uint64_t gva)
     if ((t.flags & VCPU_SSHOTTMR_future) != 0 && t.timeout_abs_ns < port_time_now()) {
         return -XEN_ETIME;
     }
-    timer_set(&v->singleshot, t.timeout_abs_ns);
+    /* Xen's times are signed: what has the top bit set is long past. */
+    timer_set(&v->singleshot, t.timeout_abs_ns <= INT64_MAX ? t.timeout_abs_ns : 0);
     return 0;
 }
 

@@ -11,7 +11,6 @@
 
 #define BIT(n) (UINT32_C(1) << (n))
 
-#define BASIC_MAX 0xdu
 #define XEN_MAX XEN_CPUID_LEAF(XEN_CPUID_MAX_NUM_LEAVES)
 #define XEN_VERSION_EAX ((4u << 16) | 17u)
 
@@ -99,14 +98,42 @@ static const struct cpu_model *model_of(const struct domain *d)
     return &models[d->arch->vendor];
 }
 
+/* Bits that belong to a feature: it is bit of features_off[word]. */
+struct feature_bits {
+    uint8_t word, bit;
+    uint64_t control;
+};
+
+static uint64_t without(const struct domain *d, uint64_t valid, const struct feature_bits *f,
+                        unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if ((d->arch->features_off[f[i].word] >> f[i].bit & 1) != 0) {
+            valid &= ~f[i].control;
+        }
+    }
+    return valid;
+}
+
 uint64_t cpuid_cr4_valid(const struct domain *d)
 {
-    return CR4_VALID;
+    static const struct feature_bits bits[] = {
+        {0, 2, BIT(3)},  {0, 3, BIT(4)},   {0, 6, BIT(5)},  {0, 7, BIT(6)},
+        {0, 13, BIT(7)}, {1, 26, BIT(18)}, {5, 0, BIT(16)}, {5, 7, BIT(20)},
+    };
+
+    return without(d, CR4_VALID, bits, ARRAY_SIZE(bits));
 }
 
 uint64_t cpuid_efer_valid(const struct domain *d)
 {
-    return EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
+    static const struct feature_bits bits[] = {
+        {2, 11, EFER_SCE},
+        {2, 20, EFER_NXE},
+        {2, 29, EFER_LME | EFER_LMA},
+    };
+
+    return without(d, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE, bits, ARRAY_SIZE(bits));
 }
 
 uint64_t cpuid_xcr0_valid(const struct domain *d)
@@ -228,7 +255,7 @@ static struct cpuid_leaf basic(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 
     switch (leaf) {
     case 0:
-        return leaf_vendor(m, BASIC_MAX);
+        return leaf_vendor(m, CPUID_BASIC_MAX);
     case 1:
         return leaf_1(v, m);
     case 2:
@@ -359,16 +386,84 @@ static struct cpuid_leaf extended(struct vcpu *v, uint32_t leaf)
     }
 }
 
-struct cpuid_leaf cpuid_query(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+static struct cpuid_leaf query(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 {
-    if (leaf <= BASIC_MAX) {
+    const struct domain_arch *da = v->domain->arch;
+    uint32_t basic_max = da->cpuid_basic_max != 0 ? da->cpuid_basic_max : CPUID_BASIC_MAX;
+    uint32_t ext_max =
+        da->cpuid_ext_max != 0 ? da->cpuid_ext_max : cpuid_model_ext_max(da->vendor);
+
+    if (leaf <= basic_max) {
         return basic(v, leaf, subleaf);
     }
     if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= XEN_MAX) {
         return xen(v, leaf, subleaf);
     }
-    if (leaf >= 0x80000000 && leaf <= model_of(v->domain)->ext_max) {
+    if (leaf >= 0x80000000 && leaf <= ext_max) {
         return extended(v, leaf);
     }
     return (struct cpuid_leaf){0, 0, 0, 0};
+}
+
+struct cpuid_leaf cpuid_query(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+{
+    const struct domain_arch *da = v->domain->arch;
+    struct cpuid_leaf r = query(v, leaf, subleaf);
+
+    cpuid_mask_features(leaf, subleaf, da->features_off, &r);
+    if (leaf == 0 && da->cpuid_basic_max != 0) {
+        r.eax = da->cpuid_basic_max;
+    } else if (leaf == 0x80000000 && da->cpuid_ext_max != 0) {
+        r.eax = da->cpuid_ext_max;
+    }
+    return r;
+}
+
+uint32_t cpuid_model_ext_max(uint8_t vendor)
+{
+    return models[vendor].ext_max;
+}
+
+struct cpuid_leaf cpuid_model(uint8_t vendor, uint32_t leaf, uint32_t subleaf)
+{
+    const struct cpu_model *m = &models[vendor];
+    struct cpuid_leaf r = {0, 0, 0, 0};
+
+    switch (leaf) {
+    case 0:
+        return leaf_vendor(m, CPUID_BASIC_MAX);
+    case 1:
+        return (struct cpuid_leaf){m->signature, (8u << 8) | (1u << 16), F1C, F1D};
+    case 2:
+        return m->leaf2;
+    case 6:
+        r.eax = LEAF6_ARAT;
+        return r;
+    case 7:
+        r.ebx = subleaf == 0 ? F7B : 0;
+        return r;
+    case 0xd:
+        return leaf_d(subleaf);
+    case 0x80000000:
+        return vendor == VENDOR_AMD ? leaf_vendor(m, m->ext_max)
+                                    : (struct cpuid_leaf){m->ext_max, 0, 0, 0};
+    case 0x80000001:
+        return (struct cpuid_leaf){vendor == VENDOR_AMD ? m->signature : 0, 0, m->e1c, m->e1d};
+    case 0x80000002:
+    case 0x80000003:
+    case 0x80000004:
+        return brand(m, leaf - 0x80000002);
+    case 0x80000005:
+        return m->cache_l1;
+    case 0x80000006:
+        return m->cache_l2;
+    case 0x80000007:
+        r.edx = LEAF_80000007_ITSC;
+        return r;
+    case 0x80000008:
+        r.eax = ADDRESS_BITS;
+        return r;
+    default:
+        return r;
+    }
 }

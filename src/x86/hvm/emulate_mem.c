@@ -104,18 +104,9 @@ int emu_translate(struct emu *e, uint64_t la, unsigned size, enum walk_access ac
 
 static bool ram_type(unsigned type, enum walk_access access)
 {
-    switch (type) {
-    case P2M_RAM_RW:
-    case P2M_SHARED:
-    case P2M_GRANT_RW:
-    case P2M_FOREIGN:
-        return true;
-    case P2M_RAM_RO:
-    case P2M_GRANT_RO:
-        return access != WALK_WRITE;
-    default:
-        return false;
-    }
+    unsigned set = P2M_SET_WRITABLE | (access != WALK_WRITE ? P2M_SET_READ_ONLY : 0);
+
+    return (P2M_SET(type) & set) != 0;
 }
 
 static unsigned type_at(struct emu *e, gaddr_t a)
@@ -171,7 +162,7 @@ void emu_store(struct emu *e, const struct emu_span *s, uint64_t value)
 /* One page's worth of the instruction at la. */
 static int fetch_part(struct emu *e, uint64_t la, uint8_t *to, unsigned n)
 {
-    struct emu_span s;
+    struct emu_span s = {.len = {0}};
     int rc = emu_translate(e, la, n, WALK_FETCH, &s);
 
     if (rc != EMU_OK)

@@ -34,6 +34,10 @@ struct vcpu_arch {
     uint64_t dr[4];              /* DR0-DR3 of engines that intercept them */
 };
 
+/* Words of a feature set that the model has anything in: the first of those in
+ * <xen/arch-x86/cpufeatureset.h>. */
+#define CPUID_WORDS 11u
+
 /* BIOS INT 15h, EAX=E820h: what XENMEM_memory_map copies out. */
 struct e820_entry {
     uint64_t addr, size;
@@ -58,6 +62,10 @@ struct domain_arch {
     struct e820_entry *e820; /* hypervisor pages, or NULL; guarded by domain.lock */
     uint32_t e820_count;
     uint8_t e820_order;
+    uint32_t emulation_flags;          /* as the toolstack asked */
+    uint32_t tsc_mode, tsc_incarnation; /* XEN_DOMCTL_settscinfo */
+    uint32_t features_off[CPUID_WORDS]; /* features of the model that the domain lacks */
+    uint32_t cpuid_basic_max, cpuid_ext_max; /* highest leaves shown, 0: the model's */
 };
 
 /* memory_map.c: replaces the domain's physical memory map. -XEN_EINVAL,
@@ -90,6 +98,9 @@ void hvm_skip(struct vcpu *v, unsigned len);
 void hvm_vcpu_reset_state(struct guest_state *s);
 /* Gives v, which does not run, the state s. */
 void hvm_vcpu_load_state(struct vcpu *v, const struct guest_state *s);
+/* -XEN_EINVAL for control registers that no CPU would enter with. Bits of RFLAGS that
+ * are fixed are put right. */
+int hvm_state_check(const struct domain *d, struct guest_state *s);
 void hvm_vcpu_init(struct vcpu *v);
 void hvm_vcpu_sipi(struct vcpu *v, uint8_t vector);
 void hvm_vcpu_nmi(struct vcpu *v);
@@ -118,6 +129,20 @@ struct cpuid_leaf {
     uint32_t eax, ebx, ecx, edx;
 };
 struct cpuid_leaf cpuid_query(struct vcpu *v, uint32_t leaf, uint32_t subleaf);
+/* What every domain of a vendor could see, without what depends on domain or vCPU
+ * (topology, OSXSAVE). */
+#define CPUID_BASIC_MAX 0xdu
+struct cpuid_leaf cpuid_model(uint8_t vendor, uint32_t leaf, uint32_t subleaf);
+uint32_t cpuid_model_ext_max(uint8_t vendor);
+/* Its features. */
+void cpuid_model_features(uint8_t vendor, uint32_t words[CPUID_WORDS]);
+/* Puts the features that a leaf tells of into words; takes those in off out of it. */
+void cpuid_leaf_words(uint32_t leaf, uint32_t subleaf, const struct cpuid_leaf *l,
+                      uint32_t words[CPUID_WORDS]);
+void cpuid_mask_features(uint32_t leaf, uint32_t subleaf, const uint32_t off[CPUID_WORDS],
+                         struct cpuid_leaf *l);
+/* From now on d has those of the model's features that are in words. */
+void cpuid_set_features(struct domain *d, const uint32_t words[CPUID_WORDS]);
 /* Control bits that the features shown to d allow. */
 uint64_t cpuid_cr4_valid(const struct domain *d);
 uint64_t cpuid_efer_valid(const struct domain *d);

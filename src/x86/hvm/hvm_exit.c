@@ -157,6 +157,7 @@ static void exit_fault2(struct vcpu *v)
 
     switch (e.type) {
     case P2M_RAM_RW:
+    case P2M_POD:
         return;
     case P2M_SHARED:
     case P2M_GRANT_RW:

@@ -306,8 +306,7 @@ static int context_64(struct guest_state *s, const struct vcpu_hvm_x86_64 *r)
     return 0;
 }
 
-/* What no CPU would enter. Bits of RFLAGS that are fixed are put right. */
-static int context_check(const struct domain *d, struct guest_state *s)
+int hvm_state_check(const struct domain *d, struct guest_state *s)
 {
     if ((s->efer & EFER_LME) != 0) {
         s->efer |= EFER_LMA;
@@ -354,7 +353,7 @@ int arch_vcpu_initialise(struct vcpu *caller, struct vcpu *v, uint64_t gva)
         rc = -XEN_EINVAL;
     }
     if (rc == 0) {
-        rc = context_check(v->domain, &s);
+        rc = hvm_state_check(v->domain, &s);
     }
     if (rc != 0) {
         store_u32(&v->arch->started, 0);

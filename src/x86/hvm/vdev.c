@@ -3,6 +3,7 @@
 #include "x86/hvm/hvm.h"
 
 #include "base/string.h"
+#include "core/time/pvclock.h"
 #include "port/console.h"
 #include "port/cpu.h"
 #include "port/time.h"
@@ -64,7 +65,7 @@ static bool is_pm(uint16_t port)
 
 static uint64_t wallclock_seconds(const struct domain *d)
 {
-    return port_wallclock_ns() / NS_PER_S + (uint64_t)(int64_t)d->time_offset;
+    return wallclock_ns() / NS_PER_S + (uint64_t)d->time_offset;
 }
 
 static uint8_t byte_in(struct domain *d, uint16_t port, uint64_t now)

@@ -60,6 +60,7 @@ struct vdev {
     uint8_t rtc_index;
     uint64_t debug_since; /* port 0xe9: time and output left of this interval */
     uint32_t debug_budget;
+    uint32_t pm_timer_shift; /* of a restored domain: added to the PM timer */
 };
 
 void vdev_create(struct domain *d);
@@ -98,6 +99,15 @@ uint8_t vpm_read(const struct vdev *dev, uint16_t port, uint64_t now);
 bool vpm_write(struct vdev *dev, uint16_t port, uint8_t value);
 /* The power management timer at system time now. */
 uint32_t vpm_timer(uint64_t now);
+
+/* Save records of <xen/arch-x86/hvm/save.h>. Loading takes what the device can hold;
+ * counting goes on from now. The device lock is held. */
+struct hvm_hw_pit;
+struct hvm_hw_vioapic;
+void vpit_save(const struct vpit *p, struct hvm_hw_pit *r);
+void vpit_load(struct vpit *p, const struct hvm_hw_pit *r, uint64_t now);
+void vioapic_save(const struct vioapic *io, struct hvm_hw_vioapic *r);
+void vioapic_load(struct vioapic *io, const struct hvm_hw_vioapic *r);
 
 /* vrtc.c: CMOS byte index, at unix seconds. */
 uint8_t vrtc_read(uint8_t index, uint64_t seconds);

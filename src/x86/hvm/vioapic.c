@@ -1,6 +1,11 @@
 /* The IOAPIC (82093AA data sheet 290566, with the EOI register of version 0x20).
  * Messages are sent after the device lock is dropped, since delivering one may
  * take locks of any level. */
+#include "base/xen.h"
+
+#include <xen/hvm/save.h>
+
+#include "base/string.h"
 #include "x86/hvm/hvm.h"
 
 #define VERSION_VALUE (0x20u | (IOAPIC_PINS - 1) << 16)
@@ -166,4 +171,27 @@ void vioapic_mmio(struct domain *d, uint32_t offset, unsigned size, bool write, 
         try_send(d, pin);
     if (write && at == 0 && reg == 0x40)
         vioapic_eoi(d, (uint8_t)*value);
+}
+
+_Static_assert(VIOAPIC_NUM_PINS == IOAPIC_PINS, "pins of the save record");
+
+void vioapic_save(const struct vioapic *io, struct hvm_hw_vioapic *r)
+{
+    memset(r, 0, sizeof(*r));
+    r->base_address = IOAPIC_BASE;
+    r->ioregsel = io->select;
+    r->id = io->id;
+    for (unsigned i = 0; i < IOAPIC_PINS; i++)
+        r->redirtbl[i].bits = io->redir[i];
+}
+
+void vioapic_load(struct vioapic *io, const struct hvm_hw_vioapic *r)
+{
+    io->select = (uint8_t)r->ioregsel;
+    io->id = r->id & 15;
+    for (unsigned i = 0; i < IOAPIC_PINS; i++) {
+        uint64_t e = r->redirtbl[i].bits & (REDIR_WRITABLE | REDIR_REMOTE_IRR);
+
+        io->redir[i] = (e & REDIR_LEVEL) != 0 ? e : e & ~REDIR_REMOTE_IRR;
+    }
 }

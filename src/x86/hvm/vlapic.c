@@ -1,4 +1,8 @@
 /* The local APIC's registers. Section numbers: SDM Vol. 3 ch. 10 as of 2020. */
+#include "base/xen.h"
+
+#include <xen/hvm/save.h>
+
 #include "x86/hvm/hvm.h"
 
 #include "base/atomic.h"
@@ -450,4 +454,80 @@ int vlapic_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
         (void)write_reg(v, reg, (uint32_t)value);
     }
     return 0;
+}
+
+void vlapic_save(struct vcpu *v, struct hvm_hw_lapic *r)
+{
+    const struct vlapic *l = lapic_of(v);
+
+    memset(r, 0, sizeof(*r));
+    r->apic_base_msr = l->base_msr;
+    r->disabled = ((l->base_msr & APIC_BASE_ENABLE) == 0 ? 1u : 0) |
+                  ((l->regs[LAPIC_SVR] & SVR_ENABLE) == 0 ? 2u : 0);
+    r->timer_divisor = vlapic_timer_divisor(l);
+    r->tdt_msr = vlapic_timer_deadline(l);
+}
+
+int vlapic_load(struct vcpu *v, const struct hvm_hw_lapic *r)
+{
+    const uint64_t mode = APIC_BASE_ENABLE | APIC_BASE_X2APIC;
+    struct vlapic *l = lapic_of(v);
+
+    if ((r->apic_base_msr & ~(BASE_ADDRESS | mode | APIC_BASE_BSP)) != 0 ||
+        (r->apic_base_msr & mode) == APIC_BASE_X2APIC)
+        return -XEN_EINVAL;
+    store_u64(&l->base_msr, r->apic_base_msr);
+    set_mode_ids(l);
+    l->tsc_deadline = r->tdt_msr;
+    return 0;
+}
+
+static uint32_t record_reg(const struct hvm_hw_lapic_regs *r, unsigned reg)
+{
+    uint32_t value;
+
+    memcpy(&value, &r->data[reg * 16], sizeof(value));
+    return value;
+}
+
+void vlapic_save_regs(struct vcpu *v, struct hvm_hw_lapic_regs *r)
+{
+    memset(r, 0, sizeof(*r));
+    for (unsigned reg = 0; reg < ARRAY_SIZE(lapic_of(v)->regs); reg++) {
+        uint32_t value;
+
+        if (read_reg(v, reg, &value))
+            memcpy(&r->data[reg * 16], &value, sizeof(value));
+    }
+}
+
+/* Vectors below 16 cannot be requested; reserved bits do not exist. */
+static void load_vectors(uint32_t word[8], const struct hvm_hw_lapic_regs *r, unsigned reg)
+{
+    for (unsigned i = 0; i < 8; i++)
+        store_u32(&word[i], record_reg(r, reg + i) & (i == 0 ? 0xffff0000 : 0xffffffff));
+}
+
+void vlapic_load_regs(struct vcpu *v, const struct hvm_hw_lapic_regs *r)
+{
+    struct vlapic *l = lapic_of(v);
+
+    vlapic_timer_stop(v);
+    load_vectors(l->isr, r, LAPIC_ISR);
+    load_vectors(l->tmr, r, LAPIC_TMR);
+    load_vectors(l->irr, r, LAPIC_IRR);
+    store_u32(&l->regs[LAPIC_TPR], record_reg(r, LAPIC_TPR) & 0xff);
+    store_u32(&l->regs[LAPIC_SVR], record_reg(r, LAPIC_SVR) & 0x1ff);
+    l->regs[LAPIC_ESR] = record_reg(r, LAPIC_ESR) & 0xff;
+    l->regs[LAPIC_ICR] = record_reg(r, LAPIC_ICR) & ~ICR_BUSY;
+    l->regs[LAPIC_ICR2] = record_reg(r, LAPIC_ICR2);
+    if (!vlapic_x2apic(l)) {
+        store_u32(&l->regs[LAPIC_LDR], record_reg(r, LAPIC_LDR) & 0xff000000);
+        store_u32(&l->regs[LAPIC_DFR], record_reg(r, LAPIC_DFR) | 0x0fffffff);
+    }
+    for (unsigned reg = LAPIC_LVT_TIMER; reg <= LAPIC_LVT_ERROR; reg++)
+        store_u32(&l->regs[reg], record_reg(r, reg) & lvt_mask(reg));
+    l->regs[LAPIC_TIMER_INITIAL] = record_reg(r, LAPIC_TIMER_INITIAL);
+    l->regs[LAPIC_TIMER_DIVIDE] = record_reg(r, LAPIC_TIMER_DIVIDE) & 0xb;
+    vlapic_timer_restore(v, record_reg(r, LAPIC_TIMER_CURRENT));
 }

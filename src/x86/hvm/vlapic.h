@@ -98,6 +98,15 @@ void vlapic_deliver(struct domain *d, uint32_t dest, bool logical, uint8_t deliv
 /* v now runs on this CPU: so does its timer. */
 void vlapic_switch_in(struct vcpu *v);
 
+/* Save records of <xen/arch-x86/hvm/save.h>; v does not run. -XEN_EINVAL for a base
+ * register that cannot be, else 0: registers take the bits that they have. */
+struct hvm_hw_lapic;
+struct hvm_hw_lapic_regs;
+void vlapic_save(struct vcpu *v, struct hvm_hw_lapic *r);
+int vlapic_load(struct vcpu *v, const struct hvm_hw_lapic *r);
+void vlapic_save_regs(struct vcpu *v, struct hvm_hw_lapic_regs *r);
+void vlapic_load_regs(struct vcpu *v, const struct hvm_hw_lapic_regs *r);
+
 /* The rest is shared by the vlapic files. */
 bool vlapic_x2apic(const struct vlapic *l);
 uint8_t vlapic_ppr(const struct vlapic *l);
@@ -115,6 +124,9 @@ void vlapic_timer_set_divide(struct vcpu *v, uint32_t value);
 void vlapic_timer_set_lvt(struct vcpu *v, uint32_t value);
 uint32_t vlapic_timer_current(const struct vlapic *l);
 void vlapic_timer_set_deadline(struct vcpu *v, uint64_t tsc);
+/* The timer's registers were loaded, with so much left to count. */
+void vlapic_timer_restore(struct vcpu *v, uint32_t left);
+uint32_t vlapic_timer_divisor(const struct vlapic *l);
 uint64_t vlapic_timer_deadline(const struct vlapic *l);
 
 uint8_t vlapic_tpr(struct vcpu *v); /* as CR8: 0-15 */

@@ -183,3 +183,26 @@ void vlapic_timer_set_deadline(struct vcpu *v, uint64_t tsc)
     ns = ms * 1000000 + ((left % khz) * 1000000 + khz - 1) / khz;
     timer_set(&l->timer, port_time_now() + ns);
 }
+
+uint32_t vlapic_timer_divisor(const struct vlapic *l)
+{
+    return (uint32_t)tick_ns(l->regs[LAPIC_TIMER_DIVIDE]);
+}
+
+void vlapic_timer_restore(struct vcpu *v, uint32_t left)
+{
+    struct vlapic *l = &v->arch->lapic;
+    uint32_t initial = l->regs[LAPIC_TIMER_INITIAL];
+
+    timer_stop(&l->timer);
+    if (mode_of(l) == TIMER_DEADLINE) {
+        vlapic_timer_set_deadline(v, l->tsc_deadline);
+        return;
+    }
+    left = left < initial ? left : initial;
+    /* A one-shot that had run out stays so. */
+    l->timer_start =
+        port_time_now() - (uint64_t)(initial - left) * tick_ns(l->regs[LAPIC_TIMER_DIVIDE]);
+    if (left != 0)
+        timer_start_count(v);
+}

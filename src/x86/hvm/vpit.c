@@ -3,7 +3,12 @@
  * counting is told back in the status but counts in binary. */
 #include "x86/hvm/vdev.h"
 
+#include "base/xen.h"
+
+#include <xen/hvm/save.h>
+
 #include "base/arith.h"
+#include "base/string.h"
 #include "port/time.h"
 
 #define PIT_HZ UINT64_C(1193182)
@@ -256,4 +261,53 @@ void vpit_write(struct vpit *p, uint16_t port, uint8_t value, uint64_t now)
     } else if (channel_write(&p->ch[port & 3], value, now) && port == 0x40) {
         arm(p, now);
     }
+}
+
+void vpit_save(const struct vpit *p, struct hvm_hw_pit *r)
+{
+    memset(r, 0, sizeof(*r));
+    for (unsigned i = 0; i < 3; i++) {
+        const struct vpit_channel *c = &p->ch[i];
+        struct hvm_hw_pit_channel *s = &r->channels[i];
+
+        s->count = c->null_count ? 0 : (uint32_t)reload_of(c);
+        s->latched_count = c->latch;
+        s->count_latched = c->latched;
+        s->status_latched = c->has_status;
+        s->status = c->status;
+        s->read_state = c->high_next;
+        s->write_state = c->write_high;
+        s->write_latch = c->low;
+        s->rw_mode = c->access;
+        s->mode = c->mode;
+        s->bcd = c->bcd;
+        s->gate = c->gate;
+    }
+    r->speaker_data_on = p->port61 >> 1 & 1;
+}
+
+void vpit_load(struct vpit *p, const struct hvm_hw_pit *r, uint64_t now)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        const struct hvm_hw_pit_channel *s = &r->channels[i];
+
+        p->ch[i] = (struct vpit_channel){
+            .reload = (uint16_t)s->count,
+            .latch = s->latched_count,
+            .latched = s->count_latched > 2 ? 2 : s->count_latched,
+            .has_status = s->status_latched != 0,
+            .status = s->status,
+            .high_next = (s->read_state & 1) != 0,
+            .write_high = (s->write_state & 1) != 0,
+            .low = s->write_latch,
+            .access = (s->rw_mode & 3) != 0 ? s->rw_mode & 3 : 3,
+            .mode = s->mode > 5 ? s->mode & 3 : s->mode,
+            .bcd = s->bcd != 0,
+            .gate = s->gate != 0,
+            .null_count = s->count == 0,
+            .start = now,
+        };
+    }
+    p->port61 = (uint8_t)((r->speaker_data_on != 0 ? 2 : 0) | (p->ch[2].gate ? 1 : 0));
+    arm(p, now);
 }

@@ -31,7 +31,7 @@ uint8_t vpm_read(const struct vdev *dev, uint16_t port, uint64_t now)
     else if (port < PM_TMR_PORT)
         value = dev->pm1a_control;
     else if (port < SLEEP_CONTROL_PORT)
-        value = vpm_timer(now);
+        value = vpm_timer(now) + dev->pm_timer_shift;
     else
         value = 0;
     return (uint8_t)(value >> (8 * (port & 3)));

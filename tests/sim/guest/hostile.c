@@ -12,7 +12,7 @@
 #include <xen/sched.h>
 #include <xen/vcpu.h>
 
-#define FLOOD_CALLS 200000u
+#define FLOOD_CALLS 50000u
 #define SHARED_GFN 0x300u /* an own page, replaced by the shared info */
 
 void guest_main(const struct hvm_start_info *si);
@@ -130,7 +130,7 @@ static void flood(void)
     static uint8_t args[4096];
 
     for (unsigned i = 0; i < FLOOD_CALLS; i++) {
-        uint64_t nr = noise() % 64, sub = noise() % 40, at;
+        uint64_t nr = noise() % 64, sub = noise() % 40, at, third;
 
         fill(args, 64);
         at = noise() % 4 ? (uint64_t)(uintptr_t)args : noise();
@@ -140,8 +140,11 @@ static void flood(void)
             hypercall(nr, (uint64_t)(uintptr_t)args, noise() % 8, 0, 0, 0);
             continue;
         }
-        hypercall(nr, sub, at, noise() % 8 ? (uint64_t)(uintptr_t)args : noise(), noise() % 64,
-                  noise());
+        /* Often a count, where a huge one means honest but long work. */
+        third = noise() % 64 ? noise() % 16 : noise();
+        if (nr == __HYPERVISOR_vcpu_op)
+            third = (uint64_t)(uintptr_t)args;
+        hypercall(nr, sub, at, third, noise() % 64, noise());
     }
     say("hostile: flood over\n");
     power_off();
@@ -156,7 +159,7 @@ void guest_main(const struct hvm_start_info *si)
         triple_fault();
     else if (word_is(cmdline, "spin"))
         for (;;)
-            __asm__ volatile("cli");
+            __asm__ volatile("cli; .fill 64, 4, 0x00401f0f"); /* long blocks: cheap to simulate */
     else if (word_is(cmdline, "scribble"))
         scribble(si);
     else if (word_is(cmdline, "flood"))

@@ -138,6 +138,7 @@ START_TEST(reuse_is_zeroed)
         free_pages(n, order);
     }
     /* Every frame of the machine, whatever it held; the pages' first words chain them. */
+    d->hyp_limit = 0;
     for (uint64_t i = 0, n = free_page_count(); i < n; i++) {
         void **p = hyp_pages_alloc(d, 0, FRAME_HYP);
 

@@ -1,11 +1,7 @@
-/* The scheduler over virtual time: shares, caps, boost, affinity, stealing, and
- * SCHEDOP_*. */
+/* The credit scheduler over virtual time: shares, caps, boost, ratelimit, affinity,
+ * stealing, hot-plug. */
 #include "tests/unit/fixture.h"
 
-#include <xen/hvm/params.h>
-#include <xen/sched.h>
-
-#include "core/evtchn/evtchn.h"
 #include "port/time.h"
 
 #define MS UINT64_C(1000000)
@@ -309,181 +305,144 @@ START_TEST(test_yield_and_order)
 }
 END_TEST
 
-static int64_t sched_op(struct vcpu *v, unsigned cmd, void *arg, size_t len)
-{
-    return fixture_op(v, __HYPERVISOR_sched_op, cmd, arg, len);
-}
+/* Nobody is preempted within the ratelimit, and everybody is soon after it. */
+static uint64_t preempted_early, preempted, running_since;
 
-START_TEST(test_op_errors)
+static void watch_preemption(enum trace_event ev, uint64_t a, uint64_t b, uint64_t c)
 {
-    struct vcpu *v = hog(256);
-    const unsigned with_arg[] = {SCHEDOP_shutdown, SCHEDOP_poll, SCHEDOP_remote_shutdown,
-                                 SCHEDOP_shutdown_code, SCHEDOP_watchdog};
-    sched_pin_override_t pin = {.pcpu = 0};
-    sched_remote_shutdown_t remote = {.domain_id = 999, .reason = SHUTDOWN_crash};
-
-    ck_assert_int_eq(fixture_hypercall(v, __HYPERVISOR_sched_op, 99, 0, 0, 0, 0), -XEN_ENOSYS);
-    for (unsigned i = 0; i < sizeof(with_arg) / sizeof(with_arg[0]); i++) {
-        ck_assert_int_eq(
-            fixture_hypercall(v, __HYPERVISOR_sched_op, with_arg[i], 0x7ffff000, 0, 0, 0),
-            -XEN_EFAULT);
+    if (ev != TRACE_SWITCH) {
+        return;
     }
-    ck_assert_int_eq(sched_op(v, SCHEDOP_pin_override, &pin, sizeof(pin)), -XEN_EPERM);
-    ck_assert_int_eq(sched_op(v, SCHEDOP_remote_shutdown, &remote, sizeof(remote)), -XEN_ESRCH);
-    remote.domain_id = DOMID_SELF;
-    ck_assert_int_eq(sched_op(v, SCHEDOP_remote_shutdown, &remote, sizeof(remote)), -XEN_ESRCH);
-    remote.domain_id = hog(256)->domain->id;
-    ck_assert_int_eq(sched_op(v, SCHEDOP_remote_shutdown, &remote, sizeof(remote)), -XEN_EPERM);
-    ck_assert(!v->domain->shutting_down);
-    v->domain->privileged = true;
-    ck_assert_int_eq(sched_op(v, SCHEDOP_remote_shutdown, &remote, sizeof(remote)), 0);
-    pin.pcpu = -1;
-    ck_assert_int_eq(sched_op(v, SCHEDOP_pin_override, &pin, sizeof(pin)), -XEN_EINVAL);
-    pin.pcpu = 0;
-    ck_assert_int_eq(sched_op(v, SCHEDOP_pin_override, &pin, sizeof(pin)), 0);
-    ck_assert_uint_eq(v->sched.hard_affinity, 1);
-    pin.pcpu = 77;
-    ck_assert_int_eq(sched_op(v, SCHEDOP_pin_override, &pin, sizeof(pin)), -XEN_EINVAL);
-    pin.pcpu = -1;
-    ck_assert_int_eq(sched_op(v, SCHEDOP_pin_override, &pin, sizeof(pin)), 0);
-    ck_assert_uint_eq(v->sched.hard_affinity, ~UINT64_C(0));
-    v->domain->privileged = false;
+    if (a == sleeper->domain->id && running_since) {
+        preempted++;
+        preempted_early += port_time_now() - running_since < 5 * MS - 1000;
+    }
+    running_since = a == sleeper->domain->id || a == DOMID_IDLE ? 0 : port_time_now();
+}
+
+START_TEST(test_ratelimit)
+{
+    struct sched_tunables t = sched_get_tunables();
+    struct vcpu *busy = hog(256);
+
+    ck_assert_uint_eq(t.ratelimit_us, 1000);
+    t.ratelimit_us = 99;
+    ck_assert_int_eq(sched_set_tunables(&t), -XEN_EINVAL);
+    t.ratelimit_us = t.slice_us + 1;
+    ck_assert_int_eq(sched_set_tunables(&t), -XEN_EINVAL);
+    t = (struct sched_tunables){1000001, 0};
+    ck_assert_int_eq(sched_set_tunables(&t), -XEN_EINVAL);
+    t = (struct sched_tunables){999, 0};
+    ck_assert_int_eq(sched_set_tunables(&t), -XEN_EINVAL);
+    t = (struct sched_tunables){10000, 5000};
+    ck_assert_int_eq(sched_set_tunables(&t), 0);
+    sleeper = hog(256);
+    woken_at = wakes = preempted = preempted_early = running_since = 0;
+    push_hlt(sleeper);
+    world_trace_sink = watch_preemption;
+    timer_init(&wake, wake_fired, NULL, 0);
+    timer_set(&wake, 20 * MS);
+    run_for(500 * MS);
+    world_trace_sink = NULL;
+    timer_stop(&wake);
+    ck_assert_uint_gt(wakes, 80);
+    ck_assert_uint_gt(preempted, 40);
+    ck_assert_uint_eq(preempted_early, 0);
+    ck_assert_uint_gt(time_in(busy, 0), 450 * MS);
+    quiet();
 }
 END_TEST
 
-START_TEST(test_block)
+/* Soft affinity: a vCPU goes where it had better be as soon as there is room. */
+START_TEST(test_soft_affinity_brings_home)
 {
-    struct vcpu *v = hog(256);
+    struct vcpu *a = hog(256), *b = hog(256);
 
-    v->info->evtchn_upcall_mask = 1;
-    ck_assert_int_eq(fixture_hypercall(v, __HYPERVISOR_sched_op, SCHEDOP_block, 0, 0, 0, 0), 0);
-    ck_assert_uint_eq(v->info->evtchn_upcall_mask, 0);
-    ck_assert_uint_eq(v->pause_flags, VPF_BLOCKED);
-    ck_assert_int_eq(v->runstate.state, RUNSTATE_blocked);
-    fixture_audit();
-    vcpu_kick(v);
-    ck_assert_uint_eq(v->pause_flags, 0);
-    ck_assert_int_eq(v->runstate.state, RUNSTATE_runnable);
-    ck_assert(v->sched.queued);
-    fixture_audit();
+    run_for(10 * MS);
+    ck_assert_int_eq(sched_set_affinity(a, 1u << 2, ~0ull), 0);
+    ck_assert_int_eq(sched_set_affinity(b, ~0ull, 1u << 2), 0);
+    run_for(100 * MS);
+    ck_assert_uint_eq(a->sched.cpu, 2);
+    ck_assert_uint_ne(b->sched.cpu, 2);
+    vcpu_pause_async(a);
+    run_for(100 * MS);
+    ck_assert_uint_eq(b->sched.cpu, 2);
+    ck_assert(b->sched.running);
+    quiet();
 }
 END_TEST
 
-struct poll_args {
-    sched_poll_t p;
-    evtchn_port_t ports[130];
-};
-
-static int64_t do_poll(struct vcpu *v, struct poll_args *a, unsigned n, uint64_t timeout)
+static int64_t vcpu_op(struct vcpu *v, unsigned cmd, unsigned id)
 {
-    a->p.nr_ports = n;
-    a->p.timeout = timeout;
-    *(uint64_t *)&a->p.ports = FIXTURE_SCRATCH_GPA + offsetof(struct poll_args, ports);
-    return sched_op(v, SCHEDOP_poll, a, sizeof(*a));
+    return fixture_hypercall(v, __HYPERVISOR_vcpu_op, cmd, id, 0, 0, 0);
 }
 
-START_TEST(test_poll)
+/* VCPUOP_down and up of vCPUs that wait in a queue, that run, and that block. */
+START_TEST(test_hotplug)
 {
-    struct vcpu *v = hog(256);
-    struct domain *d = v->domain;
-    struct poll_args a;
-    uint32_t p1, p2;
+    struct domain *d = fixture_domain(4, 3);
+    struct vcpu *a = d->vcpu[0], *b = d->vcpu[1], *c = d->vcpu[2];
 
-    memset(&a, 0, sizeof(a));
-    ck_assert_int_eq(evtchn_alloc_unbound(d, d->id, &p1), 0);
-    ck_assert_int_eq(evtchn_alloc_unbound(d, d->id, &p2), 0);
-    ck_assert_int_eq(do_poll(v, &a, 129, 0), -XEN_EINVAL);
-    a.ports[0] = p1;
-    a.ports[1] = 100000;
-    ck_assert_int_eq(do_poll(v, &a, 2, 0), -XEN_EINVAL);
-    ck_assert_uint_eq(v->pause_flags, 0);
-    a.p.nr_ports = 1;
-    *(uint64_t *)&a.p.ports = 0x7ffff000;
-    ck_assert_int_eq(sched_op(v, SCHEDOP_poll, &a, sizeof(a)), -XEN_EFAULT);
-    /* A set, woken by one of its ports, masked as it is. */
-    a.ports[1] = p2;
-    d->shared_info->evtchn_mask[0] = ~0ul;
-    ck_assert_int_eq(do_poll(v, &a, 2, 0), 0);
-    ck_assert_uint_eq(v->pause_flags, VPF_BLOCKED | VPF_POLL);
-    fixture_audit();
-    evtchn_notify(d, p2);
-    ck_assert_uint_eq(v->pause_flags, 0);
-    /* Pending already: does not wait. */
-    ck_assert_int_eq(do_poll(v, &a, 2, 0), 0);
-    ck_assert_uint_eq(v->pause_flags, 0);
-    /* One port: another one does not wake it; the timeout does. */
-    ck_assert_int_eq(do_poll(v, &a, 1, 5 * MS), 0);
-    ck_assert_uint_eq(v->poll_port, p1);
-    d->shared_info->evtchn_pending[0] = 0;
-    evtchn_notify(d, p2);
-    ck_assert_uint_eq(v->pause_flags, VPF_BLOCKED | VPF_POLL);
-    world_set_time(5 * MS - 1);
-    timers_run();
-    ck_assert_uint_eq(v->pause_flags, VPF_BLOCKED | VPF_POLL);
-    world_set_time(5 * MS);
-    timers_run();
-    ck_assert_uint_eq(v->pause_flags, 0);
-    /* No port at all: sleeps until the timeout. An old one is forgotten. */
-    ck_assert_int_eq(do_poll(v, &a, 0, 9 * MS), 0);
-    vcpu_kick(v);
-    ck_assert_int_eq(do_poll(v, &a, 1, 0), 0);
-    world_set_time(20 * MS);
-    timers_run();
-    ck_assert_uint_eq(v->pause_flags, VPF_BLOCKED | VPF_POLL);
-    fixture_audit();
-}
-END_TEST
+    b->initialised = c->initialised = true;
+    ck_assert_int_eq(vcpu_op(a, VCPUOP_up, 1), 0);
+    ck_assert_int_eq(vcpu_op(a, VCPUOP_up, 2), 0);
+    schedule();
+    ck_assert_ptr_eq(current(), a);
+    ck_assert(b->sched.queued && c->sched.queued);
+    for (unsigned i = 0; i < 100; i++) {
+        unsigned id = 1 + i % 2;
+        struct vcpu *v = d->vcpu[id];
 
-START_TEST(test_shutdown)
-{
-    struct vcpu *v = hog(256);
-    sched_shutdown_t s = {.reason = SHUTDOWN_reboot};
-
-    ck_assert_uint_eq(hv->alive_count, 1);
-    ck_assert_int_eq(sched_op(v, SCHEDOP_shutdown_code, &s, sizeof(s)), 0);
-    ck_assert_int_eq(sched_op(v, SCHEDOP_shutdown_code, &s, sizeof(s)), -XEN_EEXIST);
-    s.reason = SHUTDOWN_poweroff;
-    ck_assert_int_eq(sched_op(v, SCHEDOP_shutdown, &s, sizeof(s)), 0);
-    ck_assert(v->domain->shutting_down);
-    ck_assert(v->domain->shut_down);
-    ck_assert_uint_eq(v->domain->shutdown_code, SHUTDOWN_reboot);
-    ck_assert_uint_eq(hv->alive_count, 0);
-    ck_assert(!vcpu_runnable(v));
-    ck_assert_int_eq(v->runstate.state, RUNSTATE_offline);
+        ck_assert_int_eq(vcpu_op(a, VCPUOP_down, id), 0);
+        ck_assert(!v->sched.queued);
+        ck_assert_int_eq(v->runstate.state, RUNSTATE_offline);
+        ck_assert_int_eq(vcpu_op(a, VCPUOP_is_up, id), 0);
+        ck_assert_int_eq(vcpu_op(a, VCPUOP_down, id), 0);
+        fixture_audit();
+        world_set_time(port_time_now() + MS);
+        /* Going up twice changes nothing. */
+        ck_assert_int_eq(vcpu_op(a, VCPUOP_up, id), 0);
+        ck_assert(v->sched.queued);
+        ck_assert_int_eq(vcpu_op(a, VCPUOP_up, id), 0);
+        fixture_audit();
+    }
+    /* A blocked one stays blocked; the running one takes itself down. */
+    ck_assert_int_eq(fixture_hypercall(b, __HYPERVISOR_sched_op, SCHEDOP_block, 0, 0, 0, 0), 0);
+    ck_assert_int_eq(vcpu_op(a, VCPUOP_down, 1), 0);
+    ck_assert_int_eq(vcpu_op(a, VCPUOP_down, 0), 0);
+    schedule();
+    ck_assert_ptr_eq(current(), c);
+    ck_assert_int_eq(a->runstate.state, RUNSTATE_offline);
     fixture_audit();
-    ck_assert_int_eq(domain_resume(v->domain), 0);
-    ck_assert_int_eq(domain_resume(v->domain), -XEN_EINVAL);
-    ck_assert(vcpu_runnable(v));
-    ck_assert_uint_eq(hv->alive_count, 1);
+    ck_assert_int_eq(vcpu_op(c, VCPUOP_up, 1), 0);
+    ck_assert_int_eq(b->runstate.state, RUNSTATE_blocked);
+    ck_assert_int_eq(vcpu_op(c, VCPUOP_up, 0), 0);
+    ck_assert(a->sched.queued);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_uint_eq(time_all(d->vcpu[i]), port_time_now());
+    }
     fixture_audit();
 }
 END_TEST
 
-START_TEST(test_watchdog)
+START_TEST(test_names)
 {
-    struct vcpu *v = hog(256);
-    sched_watchdog_t w = {.id = 0, .timeout = 0};
+    const char *const name[] = {"credit", "null", "rtds"};
+    const uint32_t id[] = {XEN_SCHEDULER_CREDIT, XEN_SCHEDULER_NULL, XEN_SCHEDULER_RTDS};
+    uint8_t kind = 99;
 
-    ck_assert_int_eq(sched_op(v, SCHEDOP_watchdog, &w, sizeof(w)), -XEN_EINVAL);
-    w.timeout = 30;
-    ck_assert_int_eq(sched_op(v, SCHEDOP_watchdog, &w, sizeof(w)), 1);
-    ck_assert_int_eq(sched_op(v, SCHEDOP_watchdog, &w, sizeof(w)), 2);
-    ck_assert_int_eq(sched_op(v, SCHEDOP_watchdog, &w, sizeof(w)), -XEN_ENOSPC);
-    w.id = 3;
-    ck_assert_int_eq(sched_op(v, SCHEDOP_watchdog, &w, sizeof(w)), -XEN_EINVAL);
-    w = (sched_watchdog_t){.id = 2, .timeout = 0};
-    ck_assert_int_eq(sched_op(v, SCHEDOP_watchdog, &w, sizeof(w)), 0);
-    ck_assert_int_eq(sched_op(v, SCHEDOP_watchdog, &w, sizeof(w)), -XEN_EINVAL);
-    world_set_time(20 * SECOND);
-    w = (sched_watchdog_t){.id = 1, .timeout = 30};
-    ck_assert_int_eq(sched_op(v, SCHEDOP_watchdog, &w, sizeof(w)), 0);
-    world_set_time(49 * SECOND);
-    timers_run();
-    ck_assert(!v->domain->shut_down);
-    world_set_time(50 * SECOND);
-    timers_run();
-    ck_assert(v->domain->shut_down);
-    ck_assert_uint_eq(v->domain->shutdown_code, SHUTDOWN_watchdog);
+    ck_assert_int_eq(hv->sched_kind, SCHED_CREDIT);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert(sched_kind_of_name(name[i], &kind));
+        ck_assert_uint_eq(kind, i);
+        ck_assert_str_eq(sched_kind_name(kind), name[i]);
+        ck_assert_int_eq(sched_init(kind), 0);
+        ck_assert_uint_eq(sched_xen_id(), id[i]);
+    }
+    ck_assert(!sched_kind_of_name("credit2", &kind));
+    ck_assert(!sched_kind_of_name("", &kind));
+    ck_assert(!sched_kind_of_name("nul", &kind));
+    ck_assert_int_eq(sched_init(SCHED_KINDS), -XEN_EINVAL);
 }
 END_TEST
 
@@ -503,23 +462,18 @@ static void add(Suite *s, const char *name, void (*setup)(void), const TTest *co
 int main(void)
 {
     Suite *s = suite_create("sched");
-    const TTest *const one[] = {test_weights,
-                                test_extreme_weights,
-                                test_cap,
-                                test_boost,
-                                test_idle_machine_has_no_timers,
-                                test_yield_and_order,
-                                test_op_errors,
-                                test_block,
-                                test_poll,
-                                test_shutdown,
-                                test_watchdog};
+    const TTest *const one[] = {
+        test_weights, test_extreme_weights, test_cap, test_boost,
+        test_idle_machine_has_no_timers, test_yield_and_order, test_ratelimit, test_hotplug,
+        test_names,
+    };
     const TTest *const two[] = {test_shares_over_cpus};
     const TTest *const four[] = {test_fills_all_cpus, test_affinity,
-                                 test_preempted_moves_to_idle_cpu};
+                                 test_preempted_moves_to_idle_cpu,
+                                 test_soft_affinity_brings_home};
 
     add(s, "one CPU", setup1, one, sizeof(one) / sizeof(one[0]));
     add(s, "two CPUs", setup2, two, 1);
-    add(s, "four CPUs", setup4, four, 3);
+    add(s, "four CPUs", setup4, four, 4);
     return fixture_run(s);
 }

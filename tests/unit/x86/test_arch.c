@@ -1,6 +1,6 @@
 /* What x86 gives to the core: vCPU start states, INIT and SIPI, the run loop,
  * translation, features, memory maps. */
-#include "fixture.h"
+#include "tests/unit/fixture.h"
 
 #include <xen/features.h>
 #include <xen/hvm/hvm_vcpu.h>

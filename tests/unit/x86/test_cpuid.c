@@ -1,5 +1,5 @@
 /* CPUID as a domain sees it: consistency, topology, Xen's leaves. */
-#include "fixture.h"
+#include "tests/unit/fixture.h"
 
 #include <xen/arch-x86/cpuid.h>
 

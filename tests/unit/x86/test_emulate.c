@@ -1,6 +1,6 @@
 /* The instruction emulator: arithmetic against the machine that runs the test,
  * memory operands on LAPIC registers and RAM, string I/O, exceptions. */
-#include "fixture.h"
+#include "tests/unit/fixture.h"
 
 #include "x86/hvm/emulate.h"
 

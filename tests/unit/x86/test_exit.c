@@ -1,5 +1,5 @@
 /* Exits: what each record does to registers, queued events and the domain. */
-#include "fixture.h"
+#include "tests/unit/fixture.h"
 
 #include "core/arch.h"
 #include "x86/hvm/hvm.h"

@@ -1,6 +1,6 @@
 /* Exits for control registers, XCR0 and debug registers: what is refused, and what
  * reaches the engine. */
-#include "fixture.h"
+#include "tests/unit/fixture.h"
 
 #include "core/arch.h"
 #include "x86/hvm/hvm.h"

@@ -1,5 +1,5 @@
 /* hvm_op: who may read and write which parameter, and the other operations. */
-#include "fixture.h"
+#include "tests/unit/fixture.h"
 
 #include <xen/hvm/hvm_op.h>
 #include <xen/memory.h>

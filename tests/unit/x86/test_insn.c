@@ -1,7 +1,7 @@
 /* The instruction decoder: a table of encodings, hostile bytes, effective
  * addresses, and whole programs against objdump. */
 #define _GNU_SOURCE
-#include "fixture.h"
+#include "tests/unit/fixture.h"
 
 #include <unistd.h>
 

@@ -1,6 +1,6 @@
 /* MSRs: values, reserved bits, the hypercall page, and that no index or value
  * does harm. */
-#include "fixture.h"
+#include "tests/unit/fixture.h"
 
 #include "x86/hvm/hvm.h"
 #include "x86/x86.h"

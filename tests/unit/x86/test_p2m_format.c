@@ -1,6 +1,6 @@
 /* Second-stage entries: what is encoded is decoded, and hardware sees the rights
  * that each type has. */
-#include "fixture.h"
+#include "tests/unit/fixture.h"
 
 #include "core/arch.h"
 #include "x86/x86.h"

@@ -1,5 +1,5 @@
 /* Platform devices: PIT, IOAPIC, ACPI registers, RTC, reset, the dispatch. */
-#include "fixture.h"
+#include "tests/unit/fixture.h"
 
 #include "x86/hvm/hvm.h"
 

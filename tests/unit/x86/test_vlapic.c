@@ -1,5 +1,5 @@
 /* The local APIC: registers, priorities, IPIs, modes, timer. */
-#include "fixture.h"
+#include "tests/unit/fixture.h"
 
 #include "x86/hvm/hvm.h"
 

@@ -1,5 +1,5 @@
 /* The page-table walker: formats, rights, reserved bits, accessed and dirty. */
-#include "fixture.h"
+#include "tests/unit/fixture.h"
 
 #include "core/p2m/p2m.h"
 #include "x86/hvm/hvm.h"

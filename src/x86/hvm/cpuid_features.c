@@ -1,0 +1,81 @@
+/* Feature bits of CPUID as one row of words, in the order of
+ * <xen/arch-x86/cpufeatureset.h>. */
+#include "base/string.h"
+#include "x86/hvm/hvm.h"
+#include "x86/x86.h"
+
+#define OSXSAVE (UINT32_C(1) << 27) /* of word 1: follows CR4 */
+/* Bits of leaf 1's edx that AMD shows again in 0x80000001. */
+#define AMD_COPY 0x0183f3ffu
+
+/* Where a word stands: offset in struct cpuid_leaf. */
+struct word_place {
+    uint32_t leaf, subleaf;
+    uint8_t reg; /* 0 eax .. 3 edx */
+};
+
+#define ANY UINT32_MAX
+static const struct word_place places[CPUID_WORDS] = {
+    {0x1, ANY, 3},          {0x1, ANY, 2},        {0x80000001, ANY, 3}, {0x80000001, ANY, 2},
+    {0xd, 1, 0},            {0x7, 0, 1},          {0x7, 0, 2},          {0x80000007, ANY, 3},
+    {0x80000008, ANY, 1},   {0x7, 0, 3},          {0x7, 1, 0},
+};
+
+static bool is_at(const struct word_place *p, uint32_t leaf, uint32_t subleaf)
+{
+    return p->leaf == leaf && (p->subleaf == ANY || p->subleaf == subleaf);
+}
+
+void cpuid_leaf_words(uint32_t leaf, uint32_t subleaf, const struct cpuid_leaf *l,
+                      uint32_t words[CPUID_WORDS])
+{
+    const uint32_t regs[4] = {l->eax, l->ebx, l->ecx, l->edx};
+
+    for (unsigned i = 0; i < CPUID_WORDS; i++) {
+        if (is_at(&places[i], leaf, subleaf)) {
+            words[i] = regs[places[i].reg];
+        }
+    }
+}
+
+void cpuid_mask_features(uint32_t leaf, uint32_t subleaf, const uint32_t off[CPUID_WORDS],
+                         struct cpuid_leaf *l)
+{
+    uint32_t *const regs[4] = {&l->eax, &l->ebx, &l->ecx, &l->edx};
+
+    for (unsigned i = 0; i < CPUID_WORDS; i++) {
+        if (is_at(&places[i], leaf, subleaf)) {
+            *regs[places[i].reg] &= ~off[i];
+        }
+    }
+}
+
+void cpuid_model_features(uint8_t vendor, uint32_t words[CPUID_WORDS])
+{
+    memset(words, 0, CPUID_WORDS * sizeof(words[0]));
+    for (unsigned i = 0; i < CPUID_WORDS; i++) {
+        uint32_t subleaf = places[i].subleaf == ANY ? 0 : places[i].subleaf;
+        struct cpuid_leaf l = cpuid_model(vendor, places[i].leaf, subleaf);
+
+        cpuid_leaf_words(places[i].leaf, subleaf, &l, words);
+    }
+}
+
+void cpuid_set_features(struct domain *d, const uint32_t words[CPUID_WORDS])
+{
+    uint32_t *off = d->arch->features_off;
+    uint32_t model[CPUID_WORDS];
+
+    cpuid_model_features(d->arch->vendor, model);
+    for (unsigned i = 0; i < CPUID_WORDS; i++) {
+        off[i] = model[i] & ~words[i];
+    }
+    off[1] &= ~OSXSAVE;
+    if ((off[1] >> 26 & 1) != 0) { /* XSAVE */
+        off[1] |= OSXSAVE;
+        off[4] = model[4];
+    }
+    if (d->arch->vendor == VENDOR_AMD) {
+        off[2] |= off[0] & AMD_COPY;
+    }
+}
