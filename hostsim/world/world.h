@@ -12,12 +12,12 @@
 #include "port/trace.h"
 
 struct world_config {
-    uint64_t mem_bytes;     /* multiple of 4 KiB */
-    unsigned cpus;          /* 1 .. MAX_CPUS */
+    uint64_t mem_bytes; /* multiple of 4 KiB */
+    unsigned cpus;      /* 1 .. MAX_CPUS */
     uint64_t seed;
-    uint64_t wallclock_ns;  /* at virtual time 0; a fixed default when 0 */
-    uint64_t max_time_ns;   /* virtual; 0: none */
-    uint64_t quantum_ns;    /* how far a guest may run ahead of other CPUs; 0: 20 us */
+    uint64_t wallclock_ns; /* at virtual time 0; a fixed default when 0 */
+    uint64_t max_time_ns;  /* virtual; 0: none */
+    uint64_t quantum_ns;   /* how far a guest may run ahead of other CPUs; 0: 20 us */
 };
 
 /* Maps the arena, resets clock and CPUs. Does not call hv_init(). 0 or -1. */
@@ -31,8 +31,8 @@ enum world_end {
     WORLD_POWERED_OFF, /* port_power_off or port_reboot */
     WORLD_DEADLOCK,    /* all CPUs idle and no timer will ever fire */
     WORLD_TIME_LIMIT,
-    WORLD_PANIC,       /* port_panic: world_panic_text() */
-    WORLD_STOPPED,     /* world_request_stop() */
+    WORLD_PANIC,   /* port_panic: world_panic_text() */
+    WORLD_STOPPED, /* world_request_stop() */
 };
 
 /* Runs cpu_turn() for ever on every physical CPU (after cpu_online() where that
@@ -47,15 +47,15 @@ void world_request_stop(void);
 void world_set_body(unsigned cpu, void (*fn)(void *), void *arg);
 
 /* Virtual time. */
-uint64_t world_now(void);                 /* of the executing CPU */
-void world_advance(uint64_t ns);          /* the executing CPU spends ns */
+uint64_t world_now(void);        /* of the executing CPU */
+void world_advance(uint64_t ns); /* the executing CPU spends ns */
 /* While on, taking and releasing locks moves no clock: for what happens a number
  * of times that depends on the host. Returns what it was. */
 bool world_untimed(bool on);
-void world_set_time(uint64_t ns);         /* tests: all CPUs jump to ns, timers become due */
-uint64_t world_deadline(void);            /* when the executing guest must stop at the latest */
-bool world_should_stop(void);             /* a kick or timer wants this CPU out of guest mode */
-void world_exit_guest(void);              /* after a guest slice: yields to the others when due */
+void world_set_time(uint64_t ns); /* tests: all CPUs jump to ns, timers become due */
+uint64_t world_deadline(void);    /* when the executing guest must stop at the latest */
+bool world_should_stop(void);     /* a kick or timer wants this CPU out of guest mode */
+void world_exit_guest(void);      /* after a guest slice: yields to the others when due */
 
 /* Called when all CPUs are idle, before time jumps to next_ns (TIME_NEVER: no
  * timer): may feed input; returns true iff something was kicked. */

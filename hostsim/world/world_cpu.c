@@ -72,11 +72,11 @@ static uint64_t ready_time(const struct wcpu *c)
 }
 
 struct survey {
-    int next;       /* who continues, -1: nobody can */
-    uint64_t time;  /* when */
-    bool all_idle;  /* nobody is ready or spinning */
-    bool any_left;  /* somebody's body still runs */
-    bool any_kick;  /* an idle CPU has something to look at */
+    int next;      /* who continues, -1: nobody can */
+    uint64_t time; /* when */
+    bool all_idle; /* nobody is ready or spinning */
+    bool any_left; /* somebody's body still runs */
+    bool any_kick; /* an idle CPU has something to look at */
     bool any_spin;
 };
 
@@ -137,8 +137,7 @@ static int pick(void)
         if (s.next < 0) {
             return end_with(s.any_left ? WORLD_DEADLOCK : WORLD_STOPPED);
         }
-        if (world.cfg.max_time_ns && s.time >= world.cfg.max_time_ns &&
-            world.cpu[s.next].safe) {
+        if (world.cfg.max_time_ns && s.time >= world.cfg.max_time_ns && world.cpu[s.next].safe) {
             (void)end_with(WORLD_TIME_LIMIT);
             continue;
         }

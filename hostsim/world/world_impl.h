@@ -8,9 +8,9 @@
 #include "port/time.h"
 
 #define WORLD_QUANTUM_NS 20000u
-#define WORLD_SLICE_NS 10000000u  /* longest time in guest mode without a look around */
-#define WORLD_EXIT_NS 500u        /* cost of leaving guest mode */
-#define WORLD_WAKE_NS 200u        /* cost of an interrupt that ends idling */
+#define WORLD_SLICE_NS 10000000u /* longest time in guest mode without a look around */
+#define WORLD_EXIT_NS 500u       /* cost of leaving guest mode */
+#define WORLD_WAKE_NS 200u       /* cost of an interrupt that ends idling */
 #define WORLD_TURN_NS 50u
 #define WORLD_RELAX_NS 100u
 
@@ -26,9 +26,9 @@ struct wcpu {
     uint64_t timer; /* deadline, TIME_NEVER: disarmed */
     uint64_t kick;  /* time of the first kick not yet seen, or TIME_NEVER */
     uint64_t quantum;
-    uint8_t state;  /* enum wcpu_state */
-    bool untimed;   /* locks move no clock */
-    bool safe;      /* outside the core: idle, in guest mode, between turns */
+    uint8_t state; /* enum wcpu_state */
+    bool untimed;  /* locks move no clock */
+    bool safe;     /* outside the core: idle, in guest mode, between turns */
     struct port_spin *spin;
     struct fiber fiber;
     void (*body)(void *);
@@ -42,11 +42,11 @@ struct world {
     struct boot_info boot;
     struct wcpu cpu[MAX_CPUS];
     struct fiber main;
-    unsigned current;   /* the CPU that executes, or that main pretends to be */
-    bool running;       /* inside a CPU's fiber */
-    bool ending;        /* no CPU leaves a safe point any more */
-    bool draining;      /* end when all CPUs idle */
-    bool dead;          /* panicked: cannot go on */
+    unsigned current; /* the CPU that executes, or that main pretends to be */
+    bool running;     /* inside a CPU's fiber */
+    bool ending;      /* no CPU leaves a safe point any more */
+    bool draining;    /* end when all CPUs idle */
+    bool dead;        /* panicked: cannot go on */
     enum world_end end;
     char panic[512];
     uint64_t random;

@@ -130,8 +130,14 @@ bool multiboot_parse(uint32_t magic, uint32_t info, struct bare_boot *out);
 void multiboot_limit(struct bare_boot *b, uint64_t end);
 
 /* cmdline.c: the words of the command line. */
-enum selftest { SELFTEST_NONE, SELFTEST_PANIC, SELFTEST_STACK, SELFTEST_TEXT, SELFTEST_DATA,
-                SELFTEST_DIRECTMAP };
+enum selftest {
+    SELFTEST_NONE,
+    SELFTEST_PANIC,
+    SELFTEST_STACK,
+    SELFTEST_TEXT,
+    SELFTEST_DATA,
+    SELFTEST_DIRECTMAP
+};
 struct bare_options {
     uint64_t mem;       /* mem=: RAM from this address on is left alone; 0: no limit */
     unsigned log_lines; /* loglvl=: levels of the log shown */

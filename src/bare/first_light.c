@@ -115,8 +115,8 @@ static bool domain_lives_and_dies(void)
         rc = mfn_is_invalid(m) ? -XEN_ENOMEM : p2m_map(d, gfn(i), m, P2M_4K, P2M_RAM_RW);
     }
     guest = d->tot_pages;
-    hv_log(2, "domain %u: %lu guest pages, %lu hypervisor pages, rc %d", d->id, guest,
-           d->hyp_pages, rc);
+    hv_log(2, "domain %u: %lu guest pages, %lu hypervisor pages, rc %d", d->id, guest, d->hyp_pages,
+           rc);
     domain_unpause(d);
     for (unsigned i = 0; i < TEST_TURNS; i++)
         ok = turn_until(port_time_now() + TEST_TURN_NS) && ok;
@@ -153,7 +153,6 @@ bool first_light(void)
     hv_log(2, "memory: %lu MiB, %lu pages free, %lu of the hypervisor", total_page_count() >> 8,
            free_page_count(), report.frames_hyp);
     hv_log(2, "audit: %u violations%s%s, %lu frames leaked", report.violations,
-           report.first ? ", first " : "", report.first ? report.first : "",
-           report.frames_leaked);
+           report.first ? ", first " : "", report.first ? report.first : "", report.frames_leaked);
     return ok && report.violations == 0 && report.frames_leaked == 0;
 }

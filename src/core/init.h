@@ -14,8 +14,8 @@ struct boot_info {
     size_t ram_count;
     uint32_t cpu_count;
     uint8_t sched_kind; /* enum sched_kind of core/sched/sched.h */
-    bool ram_zeroed; /* all of ram holds zeroes: nothing needs scrubbing at first */
-    bool silo;       /* policy: unprivileged domains are kept apart */
+    bool ram_zeroed;    /* all of ram holds zeroes: nothing needs scrubbing at first */
+    bool silo;          /* policy: unprivileged domains are kept apart */
 };
 
 /* Builds struct hv inside the given memory: frame table, heap, CPUs. Runs once

@@ -19,12 +19,12 @@
 struct cpu {
     uint32_t id;
     bool online;
-    uint32_t resched;      /* atomic: go through schedule() */
-    struct vcpu *current;  /* NULL: idle */
+    uint32_t resched;     /* atomic: go through schedule() */
+    struct vcpu *current; /* NULL: idle */
     struct runqueue rq;
     struct timer_queue timers;
     struct domain *deferred; /* domain_settle(): what waits until no lock is held */
-    uint8_t lock_depth;    /* levels of the locks held, innermost last */
+    uint8_t lock_depth;      /* levels of the locks held, innermost last */
     uint8_t lock_level[16];
     uint32_t preempt_every; /* tests: make every n-th preempt point fire */
     uint32_t preempt_count;
@@ -54,9 +54,9 @@ struct heap {
 };
 
 struct hv {
-    uint64_t *frames;   /* the frame table */
-    uint64_t max_mfn;   /* frames covered by it */
-    bool ram_dirty;     /* RAM may have held data when the hypervisor started */
+    uint64_t *frames; /* the frame table */
+    uint64_t max_mfn; /* frames covered by it */
+    bool ram_dirty;   /* RAM may have held data when the hypervisor started */
     struct heap heap;
     uint64_t hyp_pages; /* hypervisor frames that serve no domain */
     uint32_t cpu_count;
@@ -70,13 +70,13 @@ struct hv {
     struct pvclock_base clock;
     uint8_t sched_kind; /* enum sched_kind, constant */
     struct sched_tunables sched_tunables;
-    uint64_t sched_spill;  /* sched_credit.c: credit that nobody used in the last period, us */
-    uint64_t sched_ticket; /* sched_null.c, atomic: order of those that wait for a CPU */
+    uint64_t sched_spill;     /* sched_credit.c: credit that nobody used in the last period, us */
+    uint64_t sched_ticket;    /* sched_null.c, atomic: order of those that wait for a CPU */
     uint64_t wallclock_shift; /* atomic: ns that wallclock_set() added to the machine's */
-    struct console_history history; /* under log_lock */
+    struct console_history history;  /* under log_lock */
     uint32_t virq_handler[NR_VIRQS]; /* atomic: domain id + 1 that gets a global VIRQ, 0: none */
-    uint32_t domid_rover; /* atomic: the last id that was chosen for a new domain */
-    bool policy_silo; /* policy/: unprivileged domains are kept apart */
+    uint32_t domid_rover;            /* atomic: the last id that was chosen for a new domain */
+    bool policy_silo;                /* policy/: unprivileged domains are kept apart */
 };
 
 extern struct hv *hv;

@@ -79,7 +79,7 @@ void fixture_stop(void)
     hv = NULL;
 }
 
-struct domain *fixture_domain(unsigned max_mib, unsigned vcpus)
+static struct domain *make_domain(domid_t id, bool privileged, unsigned max_mib, unsigned vcpus)
 {
     struct xen_domctl_createdomain cfg = {
         .flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap,
@@ -91,10 +91,9 @@ struct domain *fixture_domain(unsigned max_mib, unsigned vcpus)
         .arch = {.emulation_flags = XEN_X86_EMU_LAPIC},
     };
     struct domain *d = NULL;
-    domid_t id = domain_unused_id(1);
 
     memset(cfg.handle, id, sizeof(cfg.handle));
-    ck_assert_int_eq(domain_create(id, &cfg, false, &d), 0);
+    ck_assert_int_eq(domain_create(id, &cfg, privileged, &d), 0);
     ck_assert_ptr_nonnull(d);
     d->max_pages = (uint64_t)max_mib << (20 - PAGE_SHIFT);
     for (unsigned i = 0; i < vcpus; i++) {
@@ -111,6 +110,16 @@ struct domain *fixture_domain(unsigned max_mib, unsigned vcpus)
     }
     ck_abort_msg("too many domains");
     return NULL;
+}
+
+struct domain *fixture_domain(unsigned max_mib, unsigned vcpus)
+{
+    return make_domain(domain_unused_id(1), false, max_mib, vcpus);
+}
+
+struct domain *fixture_dom0(void)
+{
+    return make_domain(0, true, 16, 1);
 }
 
 void fixture_kill(struct domain *d)

@@ -27,6 +27,9 @@ void fixture_stop(void);
  * The reference is the test's. */
 struct domain *fixture_domain(unsigned max_mib, unsigned vcpus);
 
+/* The same for the control domain: number 0, privileged, 16 MiB, one vCPU. */
+struct domain *fixture_dom0(void);
+
 /* Kills d completely, drops the test's reference. */
 void fixture_kill(struct domain *d);
 

@@ -83,7 +83,7 @@ static uint64_t extra_references(void)
 
     for (uint64_t m = 0; m < hv->max_mfn; m++) {
         struct frame f = fw_unpack(hv->frames[m]);
-        uint32_t own = f.allocated || f.type >= FRAME_HYP ? 1 : 0;
+        uint32_t own = audit_own_refs(f);
 
         if (f.state == FRAME_USED && f.refs > own)
             n += f.refs - own;

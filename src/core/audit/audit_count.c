@@ -46,6 +46,14 @@ static void count_pin(struct audit_count *c, const void *page)
     }
 }
 
+/* A shared page of the hypervisor's own is held by the structure it belongs to; once
+ * that has let go of it, by those alone who map it. */
+static void count_shared(struct audit_count *c, const void *page)
+{
+    if (page != NULL && ptr_to_mfn(page).v < hv->max_mfn)
+        c[ptr_to_mfn(page).v].refs++;
+}
+
 static void count_grants(struct audit_count *c, const struct gnttab *t)
 {
     for (grant_ref_t ref = 0; ref < t->nr_frames * V1_PER_FRAME; ref++) {
@@ -62,6 +70,11 @@ void audit_count_domain(struct audit_count *c, const struct domain *d)
 {
     const struct evtchn_fifo *fifo = d->evtchn.fifo;
 
+    count_shared(c, d->shared_info);
+    for (uint32_t i = 0; i < d->gnttab.nr_frames; i++)
+        count_shared(c, d->gnttab.shared[i]);
+    for (uint32_t i = 0; i < d->gnttab.status_pages; i++)
+        count_shared(c, d->gnttab.status[i]);
     count_grants(c, &d->gnttab);
     count_pin(c, d->console.ring);
     for (uint32_t i = 0; fifo != NULL && i < fifo->pages; i++)
@@ -88,7 +101,7 @@ void audit_counts_compare(struct audit_report *r, const struct audit_count *c)
 
         if (f.state != FRAME_USED)
             continue;
-        own = f.allocated || f.type >= FRAME_HYP ? 1 : 0;
+        own = audit_own_refs(f);
         audit_claim(r, f.refs == own + c[m].refs, "INV-MEM-7",
                     "frame %#lx of d%u, type %u, has %u references, but %lu holders", m, f.owner,
                     f.type, f.refs, own + c[m].refs);

@@ -27,6 +27,12 @@ struct audit_count {
 };
 #define AUDIT_COUNT_MAPPED (UINT32_C(1) << 31)
 
+/* References of a frame that are not a holder's elsewhere. */
+static inline uint32_t audit_own_refs(struct frame f)
+{
+    return f.allocated || (f.type >= FRAME_HYP && f.type != FRAME_SHARED) ? 1 : 0;
+}
+
 /* audit_count.c: INV-MEM-7. Counts for all frames, in memory that is free, until they
  * are ended; NULL when no free block is large enough. */
 struct audit_count *audit_counts_begin(void);

@@ -44,7 +44,7 @@ static void audit_leaf_frame(struct p2m_walk *w, uint64_t g, mfn_t m, uint8_t ty
         audit_claim(w->r, f.state == FRAME_USED && f.type == FRAME_SHARED, "INV-P2M-2",
                     "d%u maps gfn %#lx to frame %#lx of type %u as shared", id, g, m.v, f.type);
     } else if (is_borrowed(type)) {
-        uint32_t least = f.allocated || f.type >= FRAME_HYP ? 2 : 1;
+        uint32_t least = 1 + audit_own_refs(f);
 
         audit_claim(w->r, f.state == FRAME_USED && f.refs >= least, "INV-P2M-3",
                     "d%u borrows frame %#lx at gfn %#lx, which has %u references", id, m.v, g,

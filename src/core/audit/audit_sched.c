@@ -44,10 +44,10 @@ static void audit_queue(struct audit_report *r, const struct cpu *c)
         audit_claim(r, prev == NULL || prev->sched.prio >= v->sched.prio, "INV-SCHED-2",
                     "cpu %u: priority %d waits before %d", c->id,
                     prev == NULL ? 0 : prev->sched.prio, v->sched.prio);
-        audit_claim(r, prev == NULL || prev->sched.prio != v->sched.prio ||
-                           prev->sched.key <= v->sched.key,
-                    "INV-SCHED-2", "cpu %u: key %lu waits before %lu", c->id,
-                    prev == NULL ? 0 : prev->sched.key, v->sched.key);
+        audit_claim(
+            r, prev == NULL || prev->sched.prio != v->sched.prio || prev->sched.key <= v->sched.key,
+            "INV-SCHED-2", "cpu %u: key %lu waits before %lu", c->id,
+            prev == NULL ? 0 : prev->sched.key, v->sched.key);
     }
     audit_claim(r, n == c->rq.length && c->rq.tail == prev, "INV-SCHED-1",
                 "cpu %u's run queue holds %u vCPUs, %u counted", c->id, n, c->rq.length);

@@ -52,8 +52,7 @@ int64_t domctl_set_affinity(struct vcpu *v, struct domain *d, struct xen_domctl 
 int64_t domctl_get_affinity(struct vcpu *v, struct domain *d, struct xen_domctl *op);
 int64_t domctl_set_node_affinity(struct vcpu *v, struct domain *d, struct xen_domctl *op);
 int64_t domctl_get_node_affinity(struct vcpu *v, struct domain *d, struct xen_domctl *op);
-int64_t domctl_scheduler(struct vcpu *v, struct domain *d, struct xen_domctl *op,
-                         bool *copyback);
+int64_t domctl_scheduler(struct vcpu *v, struct domain *d, struct xen_domctl *op, bool *copyback);
 
 int64_t domctl_max_mem(struct domain *d, uint64_t kib);
 int64_t domctl_get_mempool(struct domain *d, struct xen_domctl *op, bool *copyback);

@@ -15,8 +15,7 @@ static uint64_t low_bits(uint32_t bits)
     return bits >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1;
 }
 
-int control_bitmap_in(struct vcpu *v, const struct xenctl_bitmap *map, unsigned bits,
-                      uint64_t *out)
+int control_bitmap_in(struct vcpu *v, const struct xenctl_bitmap *map, unsigned bits, uint64_t *out)
 {
     uint64_t value = 0;
     size_t n = (size_t)min_u64(bytes_of(map->nr_bits), bytes_of(bits));

@@ -130,8 +130,7 @@ static int64_t perform_claimed(struct vcpu *v, struct domain *d, struct xen_domc
     int64_t rc;
 
     if (d == NULL || !needs_claim(op->cmd)) {
-        return d == NULL && needs_claim(op->cmd) ? -XEN_EOPNOTSUPP
-                                                 : perform(v, d, op, copyback);
+        return d == NULL && needs_claim(op->cmd) ? -XEN_EOPNOTSUPP : perform(v, d, op, copyback);
     }
     if (!cmpxchg_u32(&d->control_claim, 0, 1)) {
         return HYPERCALL_RESTART;

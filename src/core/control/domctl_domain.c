@@ -8,8 +8,8 @@
 #include "core/state.h"
 #include "core/time/pvclock.h"
 
-#define PAUSES_MAX 255u      /* as Xen: a toolstack cannot overflow the count */
-#define CODE_NONE 0xffffu    /* shutdown code of a domain that has not shut down */
+#define PAUSES_MAX 255u   /* as Xen: a toolstack cannot overflow the count */
+#define CODE_NONE 0xffffu /* shutdown code of a domain that has not shut down */
 #define NOT_AN_ID(id) ((id) == 0 || (id) >= DOMID_FIRST_RESERVED)
 
 /* The next number nobody has, after those that were given out lately. */

@@ -70,21 +70,20 @@ int64_t domctl_shadow(struct vcpu *v, struct domain *d, struct xen_domctl *op, b
     }
     switch (s->op) {
     case XEN_DOMCTL_SHADOW_OP_GET_ALLOCATION:
-        s->mb = (uint32_t)align_up(p2m_table_limit(d), 1u << MIB_PER_PAGE_SHIFT) >>
-                MIB_PER_PAGE_SHIFT;
+        s->mb =
+            (uint32_t)align_up(p2m_table_limit(d), 1u << MIB_PER_PAGE_SHIFT) >> MIB_PER_PAGE_SHIFT;
         return 0;
     case XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION:
         rc = set_table_limit(d, (uint64_t)s->mb << MIB_PER_PAGE_SHIFT);
-        s->mb = (uint32_t)align_up(p2m_table_limit(d), 1u << MIB_PER_PAGE_SHIFT) >>
-                MIB_PER_PAGE_SHIFT;
+        s->mb =
+            (uint32_t)align_up(p2m_table_limit(d), 1u << MIB_PER_PAGE_SHIFT) >> MIB_PER_PAGE_SHIFT;
         return rc;
     case XEN_DOMCTL_SHADOW_OP_OFF:
         return 0;
     case XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY:
         return -XEN_EOPNOTSUPP;
     case XEN_DOMCTL_SHADOW_OP_ENABLE:
-        return (s->mode & XEN_DOMCTL_SHADOW_ENABLE_LOG_DIRTY) != 0 ? -XEN_EOPNOTSUPP
-                                                                   : -XEN_EINVAL;
+        return (s->mode & XEN_DOMCTL_SHADOW_ENABLE_LOG_DIRTY) != 0 ? -XEN_EOPNOTSUPP : -XEN_EINVAL;
     default: /* no log of dirty pages is on */
         return -XEN_EINVAL;
     }

@@ -47,8 +47,7 @@ static int64_t read_console(struct vcpu *v, struct xen_sysctl *op)
 
 static int64_t power_management(const struct xen_sysctl *op)
 {
-    uint32_t cpu =
-        op->cmd == XEN_SYSCTL_get_pmstat ? op->u.get_pmstat.cpuid : op->u.pm_op.cpuid;
+    uint32_t cpu = op->cmd == XEN_SYSCTL_get_pmstat ? op->u.get_pmstat.cpuid : op->u.pm_op.cpuid;
 
     /* The machine's CPUs run at one speed. */
     return cpu >= 64 || (control_online_cpus() >> cpu & 1) == 0 ? -XEN_EINVAL : -XEN_ENODEV;
@@ -102,7 +101,7 @@ static int64_t perform(struct vcpu *v, struct xen_sysctl *op)
     case XEN_SYSCTL_psr_cmt_op:
     case XEN_SYSCTL_psr_alloc:
         return -XEN_ENODEV;
-    case XEN_SYSCTL_perfc_op:    /* none of these is in the build */
+    case XEN_SYSCTL_perfc_op: /* none of these is in the build */
     case XEN_SYSCTL_lockprof_op:
     case XEN_SYSCTL_tbuf_op:
     case XEN_SYSCTL_livepatch_op:

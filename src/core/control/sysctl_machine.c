@@ -160,7 +160,7 @@ int64_t sysctl_offline_pages(struct vcpu *v, struct xen_sysctl *op)
     }
     if (p->cmd != sysctl_query_page_offline) {
         return p->cmd == sysctl_page_offline || p->cmd == sysctl_page_online ? -XEN_EOPNOTSUPP
-                                                                            : -XEN_EINVAL;
+                                                                             : -XEN_EINVAL;
     }
     if (p->end - p->start >= OFFLINE_PAGES_MAX) {
         return -XEN_E2BIG;

@@ -74,10 +74,10 @@ static void domain_init(struct domain *d, domid_t id, const struct xen_domctl_cr
 
 static int domain_build(struct domain *d, const struct xen_domctl_createdomain *cfg)
 {
-    uint32_t grant_frames = cfg->max_grant_frames < 0 ? GRANT_FRAMES_DEFAULT
-                                                      : (uint32_t)cfg->max_grant_frames;
-    uint32_t maptrack_frames = cfg->max_maptrack_frames < 0 ? MAPTRACK_FRAMES_DEFAULT
-                                                            : (uint32_t)cfg->max_maptrack_frames;
+    uint32_t grant_frames =
+        cfg->max_grant_frames < 0 ? GRANT_FRAMES_DEFAULT : (uint32_t)cfg->max_grant_frames;
+    uint32_t maptrack_frames =
+        cfg->max_maptrack_frames < 0 ? MAPTRACK_FRAMES_DEFAULT : (uint32_t)cfg->max_maptrack_frames;
     int rc;
 
     d->shared_info = hyp_pages_alloc(d, 0, FRAME_SHARED);

@@ -28,23 +28,23 @@ struct domain_arch;
 
 enum domain_state {
     DOMAIN_ALIVE,
-    DOMAIN_DYING, /* being torn down */
-    DOMAIN_DEAD,  /* torn down; freed with the last reference */
+    DOMAIN_DYING,    /* being torn down */
+    DOMAIN_DEAD,     /* torn down; freed with the last reference */
     DOMAIN_BUILDING, /* inside domain_create(): listed, but not found */
 };
 
 struct domain {
     domid_t id;
-    uint8_t state;        /* enum domain_state */
-    bool privileged;      /* the control domain */
+    uint8_t state;   /* enum domain_state */
+    bool privileged; /* the control domain */
     bool shutting_down, shut_down;
     uint8_t shutdown_code; /* SHUTDOWN_* once shutting_down */
     bool crashed;
-    uint32_t refs;         /* atomic */
-    uint32_t pause_count;  /* the toolstack's pauses; one from creation */
+    uint32_t refs;        /* atomic */
+    uint32_t pause_count; /* the toolstack's pauses; one from creation */
     uint32_t max_vcpus;
     xen_domain_handle_t handle;
-    struct lock lock;      /* LOCK_DOMAIN */
+    struct lock lock; /* LOCK_DOMAIN */
 
     uint64_t tot_pages, max_pages; /* guest memory */
     uint64_t hyp_pages;            /* hypervisor memory that serves this domain */
@@ -60,7 +60,7 @@ struct domain {
     uint32_t weight, cap;       /* scheduler parameters */
     uint64_t vm_assist;
     struct domain_tsc tsc;
-    int64_t time_offset;        /* seconds added to the wall clock */
+    int64_t time_offset; /* seconds added to the wall clock */
 
     struct vcpu *vcpu[MAX_VCPUS];
     struct domain_arch *arch;
@@ -75,10 +75,10 @@ struct domain {
     struct timer watchdog[DOMAIN_WATCHDOGS]; /* SCHEDOP_watchdog; under lock */
     uint32_t watchdog_used;                  /* bit per watchdog */
     uint32_t sched_active, sched_epoch;      /* sched_credit.c: active vCPUs in this pass */
-    uint32_t hold_count;    /* domain_hold(): control operations that need it to stand still */
-    uint32_t control_claim; /* atomic: a control operation on it is under way */
-    bool started;           /* was unpaused at least once */
-    uint64_t node_affinity; /* bit per NUMA node, 0: follows from its vCPUs */
+    uint32_t hold_count;        /* domain_hold(): control operations that need it to stand still */
+    uint32_t control_claim;     /* atomic: a control operation on it is under way */
+    bool started;               /* was unpaused at least once */
+    uint64_t node_affinity;     /* bit per NUMA node, 0: follows from its vCPUs */
     uint64_t outstanding_pages; /* claimed, not yet allocated; under the heap's lock */
     uint64_t hyp_limit; /* most hyp_pages besides second-stage tables, 0: any; hyp_limit.c */
 };

@@ -104,7 +104,7 @@ static int64_t single_step(struct vcpu *v, uint32_t op, uint64_t args[6])
     case XENMEM_sharing_op:
         return -XEN_ENOSYS; /* as Xen's default build */
     case XENMEM_exchange:
-        return -XEN_EOPNOTSUPP; /* for PV guests only */
+        return memory_op_exchange(v, gva);
     case XENMEM_get_vnumainfo:
         return vnumainfo(v, gva);
     case XENMEM_reserved_device_memory_map:

@@ -21,6 +21,10 @@ struct vcpu;
 #define MEMOP_EXTENTS_MAX (UINT32_MAX >> MEMOP_EXTENT_SHIFT)
 #define MEMOP_PAGES_SHIFT 32
 
+/* Largest extents, in Xen's default configuration. */
+#define MEMOP_ORDER_GUEST 9u
+#define MEMOP_ORDER_CONTROL 18u
+
 /* The linear address in a guest handle. */
 #define HANDLE_GVA(h) ((uint64_t)(uintptr_t)(h).p)
 
@@ -49,6 +53,7 @@ int64_t memory_op_acquire_resource(struct vcpu *v, uint64_t start, uint64_t args
 int64_t memory_op_claim_pages(struct vcpu *v, uint64_t gva);
 int64_t memory_op_pod_target(struct vcpu *v, bool set, uint64_t args[6]);
 int64_t memory_op_access(struct vcpu *v, uint64_t gva);
+int64_t memory_op_exchange(struct vcpu *v, uint64_t gva);
 int64_t memory_op_reserved_device_memory(struct vcpu *v, uint64_t gva);
 
 /* What was taken out of the batch's domain's map at g may have been a page of the

@@ -83,6 +83,51 @@ int64_t memory_op_access(struct vcpu *v, uint64_t gva)
     return rc != 0 ? rc : -XEN_ENODEV;
 }
 
+static int exchange_decode(const struct vcpu *v, const struct xen_memory_exchange *x)
+{
+    unsigned max = v->domain->privileged ? MEMOP_ORDER_CONTROL : MEMOP_ORDER_GUEST;
+
+    if (x->in.extent_order > max || x->out.extent_order > max) {
+        return -XEN_EPERM;
+    }
+    if (x->nr_exchanged > x->in.nr_extents || x->in.domid != x->out.domid ||
+        UINT32_MAX >> x->in.extent_order < x->in.nr_extents ||
+        UINT32_MAX >> x->out.extent_order < x->out.nr_extents ||
+        x->in.nr_extents << x->in.extent_order != x->out.nr_extents << x->out.extent_order) {
+        return -XEN_EINVAL;
+    }
+    return 0;
+}
+
+/* Memory of a translated domain is not taken from it for other memory: it could not
+ * see the difference. As in Xen only a request for nothing succeeds. */
+int64_t memory_op_exchange(struct vcpu *v, uint64_t gva)
+{
+    struct xen_memory_exchange x;
+    struct domain *d;
+    uint64_t g;
+    int rc;
+
+    if (guest_copy_in(v, &x, gva, sizeof(x)) != 0) {
+        return -XEN_EFAULT;
+    }
+    rc = exchange_decode(v, &x);
+    if (rc == 0) {
+        rc = memory_op_target(v, x.in.domid, POLICY_MEMORY_ADJUST, &d);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    domain_put(d);
+    if (x.nr_exchanged == x.in.nr_extents) {
+        return 0;
+    }
+    return guest_copy_in(v, &g, HANDLE_GVA(x.in.extent_start) + x.nr_exchanged * sizeof(g),
+                         sizeof(g)) != 0
+               ? -XEN_EFAULT
+               : -XEN_EINVAL;
+}
+
 /* Without an IOMMU no device has memory reserved. */
 int64_t memory_op_reserved_device_memory(struct vcpu *v, uint64_t gva)
 {

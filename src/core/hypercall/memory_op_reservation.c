@@ -6,10 +6,6 @@
 #include "core/mem/page_alloc.h"
 #include "core/vcpu/vcpu.h"
 
-/* Largest extents, in Xen's default configuration. */
-#define MAX_ORDER_GUEST 9u
-#define MAX_ORDER_CONTROL 18u
-
 /* A checked request. */
 struct reservation {
     struct domain *d; /* referenced */
@@ -29,7 +25,7 @@ static bool reservation_decode(struct vcpu *v, uint32_t op, uint64_t start, uint
 
     if (guest_copy_in(v, &arg, gva, sizeof(arg)) != 0 || arg.nr_extents > MEMOP_EXTENTS_MAX ||
         start >= arg.nr_extents ||
-        arg.extent_order > (v->domain->privileged ? MAX_ORDER_CONTROL : MAX_ORDER_GUEST)) {
+        arg.extent_order > (v->domain->privileged ? MEMOP_ORDER_CONTROL : MEMOP_ORDER_GUEST)) {
         return false;
     }
     bits = op == XENMEM_decrease_reservation ? 0 : XENMEMF_get_address_bits(arg.mem_flags);

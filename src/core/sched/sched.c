@@ -183,8 +183,8 @@ static int claim_of(struct runqueue *rq, struct vcpu *prev, uint64_t now)
 }
 
 /* Does head go before prev, whose claim this is? */
-static bool head_first(const struct runqueue *rq, const struct vcpu *head,
-                       const struct vcpu *prev, int claim, uint64_t now)
+static bool head_first(const struct runqueue *rq, const struct vcpu *head, const struct vcpu *prev,
+                       int claim, uint64_t now)
 {
     if (claim < 0) {
         return true;
@@ -198,9 +198,8 @@ static bool head_first(const struct runqueue *rq, const struct vcpu *head,
     if (now < kind_hold(prev)) {
         return false;
     }
-    return sched_before(head, prev) ||
-           (head->sched.prio == claim && head->sched.key == prev->sched.key &&
-            now >= rq->slice_end);
+    return sched_before(head, prev) || (head->sched.prio == claim &&
+                                        head->sched.key == prev->sched.key && now >= rq->slice_end);
 }
 
 /* next, which waited here, counts as running from now on. */

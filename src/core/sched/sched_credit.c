@@ -24,11 +24,11 @@
 
 /* What is to be shared out, among whom. */
 struct census {
-    uint64_t weight;   /* sum, of those not at their peak */
-    uint64_t total;    /* credit for them, us */
-    uint64_t spill;    /* credit that was given to those who did not need it */
-    uint64_t online;   /* CPUs */
-    uint32_t epoch;    /* number of this pass: marks who was counted in it */
+    uint64_t weight; /* sum, of those not at their peak */
+    uint64_t total;  /* credit for them, us */
+    uint64_t spill;  /* credit that was given to those who did not need it */
+    uint64_t online; /* CPUs */
+    uint32_t epoch;  /* number of this pass: marks who was counted in it */
     bool changed;
 };
 
@@ -217,8 +217,8 @@ static bool only_here(const struct vcpu *v, unsigned cpu, const struct census *c
  * period is shared out again. */
 static uint64_t pinned_part(const struct runqueue *rq, const struct vcpu *v)
 {
-    uint64_t spill = rq->pinned_spill < SPILL_MAX * PERIOD_US ? rq->pinned_spill
-                                                              : SPILL_MAX * PERIOD_US;
+    uint64_t spill =
+        rq->pinned_spill < SPILL_MAX * PERIOD_US ? rq->pinned_spill : SPILL_MAX * PERIOD_US;
 
     return (PERIOD_US + spill) * weight_of(v) / rq->pinned_weight;
 }
@@ -276,8 +276,8 @@ static void peaks_of_cpu(struct cpu *cpu, struct census *c)
         uint64_t w = weight_of(v), peak = peak_of(cpu, v, c);
 
         /* Weights may change, and vCPUs move, while this goes on. */
-        if (v->sched.epoch != c->epoch || v->sched.at_peak || w > c->weight ||
-            peak > c->total || c->total * w / c->weight < peak) {
+        if (v->sched.epoch != c->epoch || v->sched.at_peak || w > c->weight || peak > c->total ||
+            c->total * w / c->weight < peak) {
             continue;
         }
         v->sched.at_peak = true;

@@ -165,8 +165,7 @@ static void pull_from(struct cpu *c, unsigned cpu, uint64_t bound)
     lock_pair(&from->lock, &c->rq.lock);
     head = c->rq.head;
     v = rq_first_for(from, c->id, -1, false);
-    if (v != NULL && (head == NULL || sched_before(v, head)) &&
-        v->sched.key < bound) {
+    if (v != NULL && (head == NULL || sched_before(v, head)) && v->sched.key < bound) {
         rq_move(from, &c->rq, c->id, v);
     }
     unlock_pair(&from->lock, &c->rq.lock);

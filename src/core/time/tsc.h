@@ -19,11 +19,11 @@ enum domain_tsc_mode {
 /* What a new domain has is all zero: the machine's counter. Changes only while no
  * vCPU of the domain runs. */
 struct domain_tsc {
-    uint32_t mode;        /* enum domain_tsc_mode */
-    bool emulated;        /* RDTSC exits; the guest sees khz from offset on */
-    uint32_t khz;         /* 0: the machine's */
-    uint32_t incarnation; /* how often it was restored, counted from 1 */
-    uint64_t offset;      /* system time at which an emulated counter was 0 (may wrap) */
+    uint32_t mode;              /* enum domain_tsc_mode */
+    bool emulated;              /* RDTSC exits; the guest sees khz from offset on */
+    uint32_t khz;               /* 0: the machine's */
+    uint32_t incarnation;       /* how often it was restored, counted from 1 */
+    uint64_t offset;            /* system time at which an emulated counter was 0 (may wrap) */
     struct pvclock_scale scale; /* ticks to ns */
 };
 

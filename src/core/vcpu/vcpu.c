@@ -15,8 +15,8 @@ bool vcpu_runnable(const struct vcpu *v)
 
     return load_u32(&v->pause_flags) == 0 && load_u32(&v->pause_count) == 0 &&
            load_u32(&d->pause_count) == 0 && load_u32(&d->hold_count) == 0 &&
-           load_u8((const uint8_t *)&d->shutting_down) == 0 &&
-           load_u8(&d->state) == DOMAIN_ALIVE && !v->dead;
+           load_u8((const uint8_t *)&d->shutting_down) == 0 && load_u8(&d->state) == DOMAIN_ALIVE &&
+           !v->dead;
 }
 
 /* shared_info has room for the first 32 vCPUs; the others get events and time

@@ -68,8 +68,7 @@ static int64_t cpu_info(struct xen_platform_op *op)
     p->flags = XEN_PCPU_FLAGS_INVALID;
     if (cpu_present(p->xen_cpuid)) {
         p->apic_id = p->acpi_id = p->xen_cpuid;
-        p->flags =
-            (control_online_cpus() >> p->xen_cpuid & 1) != 0 ? XEN_PCPU_FLAGS_ONLINE : 0;
+        p->flags = (control_online_cpus() >> p->xen_cpuid & 1) != 0 ? XEN_PCPU_FLAGS_ONLINE : 0;
     }
     return 0;
 }
@@ -152,14 +151,12 @@ static int64_t perform(struct xen_platform_op *op)
 {
     switch (op->cmd) {
     case XENPF_settime32:
-        return set_time(op->u.settime32.secs, op->u.settime32.nsecs,
-                        op->u.settime32.system_time);
+        return set_time(op->u.settime32.secs, op->u.settime32.nsecs, op->u.settime32.system_time);
     case XENPF_settime64:
         if (op->u.settime64.mbz != 0) {
             return -XEN_EINVAL;
         }
-        return set_time(op->u.settime64.secs, op->u.settime64.nsecs,
-                        op->u.settime64.system_time);
+        return set_time(op->u.settime64.secs, op->u.settime64.nsecs, op->u.settime64.system_time);
     case XENPF_firmware_info:
         return firmware_info(op);
     case XENPF_get_cpuinfo:

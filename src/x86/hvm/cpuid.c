@@ -390,8 +390,7 @@ static struct cpuid_leaf query(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 {
     const struct domain_arch *da = v->domain->arch;
     uint32_t basic_max = da->cpuid_basic_max != 0 ? da->cpuid_basic_max : CPUID_BASIC_MAX;
-    uint32_t ext_max =
-        da->cpuid_ext_max != 0 ? da->cpuid_ext_max : cpuid_model_ext_max(da->vendor);
+    uint32_t ext_max = da->cpuid_ext_max != 0 ? da->cpuid_ext_max : cpuid_model_ext_max(da->vendor);
 
     if (leaf <= basic_max) {
         return basic(v, leaf, subleaf);

@@ -16,9 +16,9 @@ struct word_place {
 
 #define ANY UINT32_MAX
 static const struct word_place places[CPUID_WORDS] = {
-    {0x1, ANY, 3},          {0x1, ANY, 2},        {0x80000001, ANY, 3}, {0x80000001, ANY, 2},
-    {0xd, 1, 0},            {0x7, 0, 1},          {0x7, 0, 2},          {0x80000007, ANY, 3},
-    {0x80000008, ANY, 1},   {0x7, 0, 3},          {0x7, 1, 0},
+    {0x1, ANY, 3},        {0x1, ANY, 2}, {0x80000001, ANY, 3}, {0x80000001, ANY, 2},
+    {0xd, 1, 0},          {0x7, 0, 1},   {0x7, 0, 2},          {0x80000007, ANY, 3},
+    {0x80000008, ANY, 1}, {0x7, 0, 3},   {0x7, 1, 0},
 };
 
 static bool is_at(const struct word_place *p, uint32_t leaf, uint32_t subleaf)

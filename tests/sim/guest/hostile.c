@@ -98,8 +98,8 @@ static void fill(void *at, uint64_t bytes)
 /* Garbage in everything that the hypervisor shares with a guest. */
 static void scribble(const struct hvm_start_info *si)
 {
-    struct xen_add_to_physmap map = {.domid = DOMID_SELF, .space = XENMAPSPACE_shared_info,
-                                     .gpfn = SHARED_GFN};
+    struct xen_add_to_physmap map = {
+        .domid = DOMID_SELF, .space = XENMAPSPACE_shared_info, .gpfn = SHARED_GFN};
     static uint8_t fifo[4096] __attribute__((aligned(4096)));
     struct evtchn_init_control control = {.control_gfn = (uint64_t)(uintptr_t)fifo >> 12};
     struct evtchn_bind_ipi ipi = {.vcpu = 0};
@@ -118,7 +118,8 @@ static void scribble(const struct hvm_start_info *si)
         if (round == 32)
             hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_init_control,
                       (uint64_t)(uintptr_t)&control, 0, 0, 0);
-        hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_send, (uint64_t)(uintptr_t)&send, 0, 0, 0);
+        hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_send, (uint64_t)(uintptr_t)&send, 0, 0,
+                  0);
         say("hostile: scribbled\n");
     }
     fill((void *)(uintptr_t)si, sizeof(*si));

@@ -2,6 +2,7 @@
 #ifndef CORBEL_TESTS_CONTROL_CALLS_H
 #define CORBEL_TESTS_CONTROL_CALLS_H
 
+#include "core/guest_mem/guest_mem.h"
 #include "tests/unit/fixture.h"
 
 #include <xen/sysctl.h>

@@ -240,6 +240,17 @@ START_TEST(test_pages_accounting)
 }
 END_TEST
 
+/* The audit finds so many references whose holder it does not know: the test itself. */
+static void audit_but_for(uint32_t own)
+{
+    struct audit_report r;
+
+    audit_run(&r);
+    ck_assert_uint_eq(r.violations, own);
+    ck_assert_str_eq(r.first, "INV-MEM-7");
+    ck_assert_uint_eq(r.frames_leaked, 0);
+}
+
 START_TEST(test_memory_outlives_domain)
 {
     struct domain *d = fixture_domain(4, 1);
@@ -256,12 +267,12 @@ START_TEST(test_memory_outlives_domain)
     ck_assert_ptr_null(domain_get(id));
     ck_assert_uint_eq(d->state, DOMAIN_DEAD);
     ck_assert_uint_eq(d->tot_pages, 1);
-    fixture_audit();
+    audit_but_for(2);
     frame_put(page);
     /* Its last guest page is back, but its shared_info is still mapped. */
     ck_assert_uint_eq(hv->domain_count, 1);
     ck_assert_uint_eq(d->hyp_pages, 1);
-    fixture_audit();
+    audit_but_for(1);
     domain_settle();
     ck_assert_uint_eq(hv->domain_count, 1);
     frame_put(shared);

@@ -192,7 +192,6 @@ START_TEST(queries)
     ck_assert_int_eq(memory_op(v, XENMEM_maximum_gpfn, &q, sizeof(q)), (int64_t)d->p2m.max_gfn);
     ck_assert_int_eq(memory_op(v, XENMEM_maximum_ram_page, &q, 0), (int64_t)hv->max_mfn);
     ck_assert_int_eq(memory_op(v, XENMEM_get_sharing_freed_pages, &q, 0), 0);
-    ck_assert_int_eq(memory_op(v, XENMEM_exchange, &q, 0), -XEN_EOPNOTSUPP);
     ck_assert_int_eq(memory_op(v, XENMEM_get_vnumainfo, &n, sizeof(n)), -XEN_EOPNOTSUPP);
     ck_assert_int_eq(memory_op(v, XENMEM_current_reservation | 1 << 6, &q, sizeof(q)), -XEN_EINVAL);
     q.domid = other->id;
@@ -499,7 +498,6 @@ START_TEST(refusals)
     ck_assert_int_eq(memory_op(v0, XENMEM_access_op, &access, sizeof(access)), -XEN_EPERM);
     ck_assert_int_eq(memory_op(v0, XENMEM_paging_op, zero, sizeof(zero)), -XEN_ENOSYS);
     ck_assert_int_eq(memory_op(v0, XENMEM_sharing_op, zero, sizeof(zero)), -XEN_ENOSYS);
-    ck_assert_int_eq(memory_op(v, XENMEM_exchange, zero, sizeof(zero)), -XEN_EOPNOTSUPP);
     ck_assert_int_eq(memory_op(v, XENMEM_reserved_device_memory_map, &rdm, sizeof(rdm)), 0);
     ck_assert_uint_eq(out->nr_entries, 0);
     rdm.flags = ~XENMEM_RDM_ALL;
@@ -508,6 +506,38 @@ START_TEST(refusals)
     ck_assert_int_eq(
         fixture_hypercall(v, __HYPERVISOR_memory_op, XENMEM_maximum_ram_page | 1 << 6, 0, 0, 0, 0),
         -XEN_EINVAL);
+}
+END_TEST
+
+START_TEST(exchange)
+{
+    struct xen_memory_exchange good = {
+        .in = {.extent_start = {(void *)LIST_GPA}, .nr_extents = 1, .domid = DOMID_SELF},
+        .out = {.extent_start = {(void *)LIST_GPA}, .nr_extents = 1, .domid = DOMID_SELF}};
+    struct xen_memory_exchange x = good;
+    uint64_t before = d->tot_pages;
+
+    ck_assert_int_eq(memory_op(v, XENMEM_exchange, &x, sizeof(x)), -XEN_EINVAL);
+    x.nr_exchanged = 1;
+    ck_assert_int_eq(memory_op(v, XENMEM_exchange, &x, sizeof(x)), 0);
+    x.nr_exchanged = 2;
+    ck_assert_int_eq(memory_op(v, XENMEM_exchange, &x, sizeof(x)), -XEN_EINVAL);
+    x = good;
+    x.in.extent_start.p = (void *)(UINT64_MAX - 3);
+    ck_assert_int_eq(memory_op(v, XENMEM_exchange, &x, sizeof(x)), -XEN_EFAULT);
+    x = good;
+    x.out.extent_order = 10;
+    ck_assert_int_eq(memory_op(v, XENMEM_exchange, &x, sizeof(x)), -XEN_EPERM);
+    x.out.extent_order = 1;
+    ck_assert_int_eq(memory_op(v, XENMEM_exchange, &x, sizeof(x)), -XEN_EINVAL);
+    x = good;
+    x.out.domid = other->id;
+    ck_assert_int_eq(memory_op(v, XENMEM_exchange, &x, sizeof(x)), -XEN_EINVAL);
+    x.in.domid = other->id;
+    ck_assert_int_eq(memory_op(v, XENMEM_exchange, &x, sizeof(x)), -XEN_EPERM);
+    x.in.domid = x.out.domid = 4321;
+    ck_assert_int_eq(memory_op(v, XENMEM_exchange, &x, sizeof(x)), -XEN_ESRCH);
+    ck_assert_uint_eq(d->tot_pages, before);
 }
 END_TEST
 
@@ -583,6 +613,7 @@ int main(void)
     tcase_add_test(c, acquire_grant_table);
     tcase_add_test(c, acquire_other_resources);
     tcase_add_test(c, refusals);
+    tcase_add_test(c, exchange);
     tcase_add_test(c, claims);
     suite_add_tcase(s, c);
     return fixture_run(s);

@@ -25,6 +25,8 @@ static bool acquire_hook(void)
     return roll(3) == 0;
 }
 
+static bool on_demand;
+
 /* One random memory_op of CPU cpu; its argument page is its own. */
 static void random_op(struct vcpu *v, unsigned cpu)
 {
@@ -32,12 +34,13 @@ static void random_op(struct vcpu *v, unsigned cpu)
         struct xen_memory_reservation r;
         struct xen_add_to_physmap a;
         struct xen_remove_from_physmap rm;
+        struct xen_pod_target pod;
     } u;
     uint64_t args[6] = {0, ARG_GPA(cpu)};
     uint64_t list[2] = {G0 + roll(SPAN), G0 + roll(SPAN)};
 
     memset(&u, 0, sizeof(u));
-    switch (roll(6)) {
+    switch (roll(7)) {
     case 0:
     case 1:
         args[0] = roll(2) ? XENMEM_populate_physmap : XENMEM_decrease_reservation;
@@ -45,6 +48,8 @@ static void random_op(struct vcpu *v, unsigned cpu)
         u.r.nr_extents = 2;
         u.r.extent_order = roll(3);
         u.r.domid = d->id;
+        /* Where nobody makes too much of it, and with some in store. */
+        u.r.mem_flags = on_demand && roll(4) == 0 ? XENMEMF_populate_on_demand : 0;
         break;
     case 2:
     case 3:
@@ -60,6 +65,11 @@ static void random_op(struct vcpu *v, unsigned cpu)
         args[0] = XENMEM_remove_from_physmap;
         u.rm.domid = d->id;
         u.rm.gpfn = list[0];
+        break;
+    case 5:
+        args[0] = XENMEM_set_pod_target;
+        u.pod.domid = d->id;
+        u.pod.target_pages = d->tot_pages + roll(16);
         break;
     default: {
         uint8_t byte = 1;
@@ -90,6 +100,7 @@ static void body(void *arg)
 START_TEST(many_cpus_one_map)
 {
     rng = 77 + (uint64_t)_i;
+    on_demand = _i % 2 != 0;
     fixture_start(64, CPUS);
     d = fixture_domain(16, CPUS - 1);
     dom0 = fixture_domain(16, 1);
@@ -106,8 +117,8 @@ START_TEST(many_cpus_one_map)
     for (unsigned cpu = 0; cpu < CPUS; cpu++) {
         hv->cpu[cpu].preempt_every = 0;
     }
-    /* All of its memory is in its map: nothing was orphaned. */
-    ck_assert_uint_eq(d->tot_pages, d->p2m.pages[P2M_RAM_RW]);
+    /* All of its memory is in its map, or in store: nothing was orphaned. */
+    ck_assert_uint_eq(d->tot_pages, d->p2m.pages[P2M_RAM_RW] + d->p2m.pod_count);
     fixture_stop();
 }
 END_TEST
@@ -144,6 +155,7 @@ static void mapper(void *arg)
 START_TEST(teardown_against_mapping)
 {
     rng = 1234 + (uint64_t)_i;
+    on_demand = _i % 2 != 0;
     killed = false;
     fixture_start(64, 3);
     d = fixture_domain(16, 1);
@@ -173,8 +185,8 @@ int main(void)
     TCase *c = tcase_create("p2m_race");
 
     tcase_set_timeout(c, 100);
-    tcase_add_loop_test(c, many_cpus_one_map, 0, 12);
-    tcase_add_loop_test(c, teardown_against_mapping, 0, 12);
+    tcase_add_loop_test(c, many_cpus_one_map, 0, 24);
+    tcase_add_loop_test(c, teardown_against_mapping, 0, 24);
     suite_add_tcase(s, c);
     return fixture_run(s);
 }

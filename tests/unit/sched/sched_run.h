@@ -5,6 +5,7 @@
 #include "tests/unit/fixture.h"
 
 #include "hostsim/world/world_impl.h"
+#include "port/cpu.h"
 #include "port/time.h"
 
 #define US UINT64_C(1000)
@@ -42,6 +43,10 @@ static inline void sched_run_for(uint64_t ns)
     sched_stop_at = world_latest() + ns;
     timer_init(&t, sched_stop_timer, NULL, 0);
     timer_set(&t, sched_stop_at);
+    /* What main did in place of an idle CPU, that has to see. */
+    for (unsigned i = 0; i < hv->cpu_count; i++) {
+        port_cpu_kick(i);
+    }
     world_exit_hook = sched_stop_hook;
     ck_assert_int_eq(world_run(), WORLD_STOPPED);
     world_exit_hook = NULL;
@@ -65,6 +70,14 @@ static inline void sched_quiet(void)
     (void)world_drain(SECOND);
     script_run_ns(0);
     fixture_audit();
+}
+
+/* Main can only kill what does not run. */
+static inline void sched_kill(struct vcpu *v)
+{
+    vcpu_pause_async(v);
+    sched_run_for(MS);
+    fixture_kill(v->domain);
 }
 
 static inline uint64_t sched_time(struct vcpu *v, int state)

@@ -420,7 +420,10 @@ START_TEST(test_hotplug)
     ck_assert(a->sched.queued);
     for (unsigned i = 0; i < 3; i++) {
         ck_assert_uint_eq(time_all(d->vcpu[i]), port_time_now());
+        vcpu_pause_async(d->vcpu[i]);
     }
+    schedule();
+    ck_assert_ptr_null(current());
     fixture_audit();
 }
 END_TEST
@@ -463,14 +466,19 @@ int main(void)
 {
     Suite *s = suite_create("sched");
     const TTest *const one[] = {
-        test_weights, test_extreme_weights, test_cap, test_boost,
-        test_idle_machine_has_no_timers, test_yield_and_order, test_ratelimit, test_hotplug,
+        test_weights,
+        test_extreme_weights,
+        test_cap,
+        test_boost,
+        test_idle_machine_has_no_timers,
+        test_yield_and_order,
+        test_ratelimit,
+        test_hotplug,
         test_names,
     };
     const TTest *const two[] = {test_shares_over_cpus};
     const TTest *const four[] = {test_fills_all_cpus, test_affinity,
-                                 test_preempted_moves_to_idle_cpu,
-                                 test_soft_affinity_brings_home};
+                                 test_preempted_moves_to_idle_cpu, test_soft_affinity_brings_home};
 
     add(s, "one CPU", setup1, one, sizeof(one) / sizeof(one[0]));
     add(s, "two CPUs", setup2, two, 1);

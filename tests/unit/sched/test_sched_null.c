@@ -73,11 +73,11 @@ START_TEST(test_rest_waits)
     ck_assert(v[3]->sched.running);
     ck_assert(v[0]->sched.queued);
     /* A domain that dies leaves its CPU, running or waiting. */
-    fixture_kill(v[4]->domain);
-    fixture_kill(v[2]->domain);
+    sched_kill(v[4]);
+    sched_kill(v[2]);
     sched_run_for(10 * MS);
     ck_assert(v[5]->sched.running);
-    fixture_kill(v[3]->domain);
+    sched_kill(v[3]);
     sched_run_for(10 * MS);
     ck_assert(v[0]->sched.running);
     stop();
@@ -141,8 +141,7 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("sched null");
-    const TTest *const all[] = {test_one_each, test_rest_waits, test_affinity,
-                                test_no_parameters};
+    const TTest *const all[] = {test_one_each, test_rest_waits, test_affinity, test_no_parameters};
 
     sched_add(s, "null", all, sizeof(all) / sizeof(all[0]));
     return fixture_run(s);

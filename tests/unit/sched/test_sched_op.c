@@ -234,8 +234,12 @@ END_TEST
  * their low byte counts. */
 START_TEST(test_shutdown_reasons)
 {
-    const uint32_t reason[] = {SHUTDOWN_poweroff, SHUTDOWN_reboot,     SHUTDOWN_suspend,
-                               SHUTDOWN_crash,    SHUTDOWN_soft_reset, 77,
+    const uint32_t reason[] = {SHUTDOWN_poweroff,
+                               SHUTDOWN_reboot,
+                               SHUTDOWN_suspend,
+                               SHUTDOWN_crash,
+                               SHUTDOWN_soft_reset,
+                               77,
                                0x1fe};
     sched_shutdown_t s;
     sched_remote_shutdown_t r;

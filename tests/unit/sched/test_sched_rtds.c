@@ -234,7 +234,7 @@ START_TEST(test_affinity_and_hotplug)
     sched_run_for(500 * MS);
     ck_assert_uint_eq(v->sched.cpu, 0);
     sched_near("moved", sched_ran(v), 500 * MS, 40);
-    fixture_kill(v->domain);
+    sched_kill(v);
     sched_run_for(10 * MS);
     stop();
 }

@@ -233,15 +233,9 @@ int main(void)
 {
     Suite *s = suite_create("sched share");
     const TTest *const all[] = {
-        test_four_weights,
-        test_more_vcpus_than_cpus,
-        test_excess_is_shared,
-        test_domains_of_many_vcpus,
-        test_cap_of_an_idle_machine,
-        test_cap_of_a_busy_machine,
-        test_pinned_together,
-        test_napper_leaves_its_share,
-        test_sleeping_does_not_pay,
+        test_four_weights,          test_more_vcpus_than_cpus,    test_excess_is_shared,
+        test_domains_of_many_vcpus, test_cap_of_an_idle_machine,  test_cap_of_a_busy_machine,
+        test_pinned_together,       test_napper_leaves_its_share, test_sleeping_does_not_pay,
         test_parameters_change,
     };
 

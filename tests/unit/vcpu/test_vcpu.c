@@ -249,6 +249,85 @@ START_TEST(test_singleshot)
 }
 END_TEST
 
+/* Xen's times are signed: what has the top bit set is past. What lies centuries ahead
+ * never comes, and nothing overflows. */
+START_TEST(test_timer_extremes)
+{
+    const uint64_t past[] = {0, 1, UINT64_C(1) << 63, UINT64_MAX, (UINT64_C(1) << 63) + 1};
+    const uint64_t far[] = {INT64_MAX, UINT64_C(1) << 62, UINT64_C(1) << 50};
+    struct vcpu_set_singleshot_timer t = {.flags = 0};
+    struct vcpu_set_periodic_timer p;
+    uint32_t port = bind_timer(0);
+
+    world_set_time(MS);
+    for (unsigned i = 0; i < 5; i++) {
+        t.timeout_abs_ns = past[i];
+        ck_assert_int_eq(op(v, VCPUOP_set_singleshot_timer, 0, &t, sizeof(t)), 0);
+        ck_assert(timers_pending());
+        timers_run();
+        ck_assert(take(port));
+        fixture_audit();
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        t.timeout_abs_ns = far[i];
+        t.flags = VCPU_SSHOTTMR_future;
+        ck_assert_int_eq(op(v, VCPUOP_set_singleshot_timer, 0, &t, sizeof(t)), 0);
+        ck_assert(v->singleshot.active);
+        ck_assert_uint_eq(v->singleshot.expires, far[i]);
+        timers_run();
+        ck_assert(!take(port));
+    }
+    ck_assert_int_eq(op_at(v, VCPUOP_stop_singleshot_timer, 0, 0), 0);
+    /* set_timer_op: a guest that counts wrongly gets a tick soon. */
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_int_eq(fixture_hypercall(v, __HYPERVISOR_set_timer_op,
+                                           i == 0 ? UINT64_MAX : far[i], 0, 0, 0, 0),
+                         0);
+        ck_assert_uint_le(v->singleshot.expires, port_time_now() + (UINT64_C(1) << 50));
+        fixture_audit();
+    }
+    ck_assert_int_eq(fixture_hypercall(v, __HYPERVISOR_set_timer_op, 0, 0, 0, 0, 0), 0);
+    p.period_ns = (UINT64_MAX >> 2) + 1;
+    ck_assert_int_eq(op(v, VCPUOP_set_periodic_timer, 0, &p, sizeof(p)), -XEN_EINVAL);
+    p.period_ns = UINT64_MAX;
+    ck_assert_int_eq(op(v, VCPUOP_set_periodic_timer, 0, &p, sizeof(p)), -XEN_EINVAL);
+    p.period_ns = UINT64_MAX >> 2;
+    ck_assert_int_eq(op(v, VCPUOP_set_periodic_timer, 0, &p, sizeof(p)), 0);
+    timers_run();
+    ck_assert(!take(port));
+    fixture_audit();
+}
+END_TEST
+
+/* A guest that keeps arming timers for the past makes its CPU busy for itself only:
+ * each pass through timers_run() ends, and another's timer comes in time. */
+START_TEST(test_timer_flood)
+{
+    struct vcpu_set_singleshot_timer t = {.flags = 0};
+    struct vcpu_set_periodic_timer p = {.period_ns = MS};
+    struct domain *e = fixture_domain(4, 1);
+    struct vcpu *victim = e->vcpu[0];
+    uint64_t before;
+
+    timer_set(&victim->singleshot, 3 * MS);
+    schedule();
+    ck_assert_int_eq(op(v, VCPUOP_set_periodic_timer, 0, &p, sizeof(p)), 0);
+    for (unsigned i = 0; i < 5000; i++) {
+        t.timeout_abs_ns = i;
+        ck_assert_int_eq(op(v, VCPUOP_set_singleshot_timer, 0, &t, sizeof(t)), 0);
+        before = hv->cpu[0].timers.next_seq;
+        timers_run();
+        ck_assert_uint_le(hv->cpu[0].timers.next_seq - before, 3);
+        world_set_time(port_time_now() + 1000);
+    }
+    ck_assert(!victim->singleshot.active);
+    fixture_audit();
+    vcpu_pause_async(v);
+    vcpu_pause_async(victim);
+    schedule();
+}
+END_TEST
+
 START_TEST(test_singleshot_wakes)
 {
     struct vcpu_set_singleshot_timer t = {.timeout_abs_ns = 5 * MS};
@@ -384,6 +463,8 @@ int main(void)
     tcase_add_test(t, test_runstate_exact);
     tcase_add_test(t, test_runstate_area);
     tcase_add_test(t, test_singleshot);
+    tcase_add_test(t, test_timer_extremes);
+    tcase_add_test(t, test_timer_flood);
     tcase_add_test(t, test_singleshot_wakes);
     tcase_add_test(t, test_periodic);
     tcase_add_test(t, test_register_info);

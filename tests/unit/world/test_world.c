@@ -15,8 +15,8 @@ static size_t notes_len;
 
 static void note(const char *what)
 {
-    notes_len += (size_t)snprintf(notes + notes_len, sizeof(notes) - notes_len, "%s@%u:%llu ",
-                                  what, port_cpu_id(), (unsigned long long)world_now());
+    notes_len += (size_t)snprintf(notes + notes_len, sizeof(notes) - notes_len, "%s@%u:%llu ", what,
+                                  port_cpu_id(), (unsigned long long)world_now());
     ck_assert_uint_lt(notes_len, sizeof(notes));
 }
 
