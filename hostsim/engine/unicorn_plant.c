@@ -2,9 +2,9 @@
  * address, found by scanning each page when it is first filled for fetch. */
 #include <string.h>
 
+#include "core/time/tsc.h"
 #include "hostsim/engine/unicorn_guest.h"
 #include "hostsim/world/world.h"
-#include "port/time.h"
 
 static const uint8_t gpr_of_modrm[8] = {GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX,
                                         GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI};
@@ -32,7 +32,7 @@ static void answer_tsc(struct port_guest *g, uint64_t next_rip, bool with_aux)
 
     engine_account(g);
     world_advance(TSC_READ_NS);
-    tsc = port_tsc_read();
+    tsc = domain_tsc_read(g->v->domain);
     engine_set_reg(g, UC_X86_REG_RAX, (uint32_t)tsc);
     engine_set_reg(g, UC_X86_REG_RDX, tsc >> 32);
     if (with_aux)

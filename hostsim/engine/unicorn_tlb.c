@@ -97,14 +97,13 @@ static bool refuse_second_stage(struct port_guest *g, uint64_t la, uint64_t gpa,
 
 static bool type_readable(uint8_t type)
 {
-    return type == P2M_RAM_RW || type == P2M_RAM_RO || type == P2M_SHARED ||
-           type == P2M_GRANT_RW || type == P2M_GRANT_RO || type == P2M_FOREIGN;
+    return type == P2M_RAM_RW || type == P2M_RAM_RO || type == P2M_SHARED || type == P2M_GRANT_RW ||
+           type == P2M_GRANT_RO || type == P2M_FOREIGN;
 }
 
 static bool type_writable(uint8_t type)
 {
-    return type == P2M_RAM_RW || type == P2M_SHARED || type == P2M_GRANT_RW ||
-           type == P2M_FOREIGN;
+    return type == P2M_RAM_RW || type == P2M_SHARED || type == P2M_GRANT_RW || type == P2M_FOREIGN;
 }
 
 /* Guest code fetched from frame: note it, forbid writes, find planted places. */

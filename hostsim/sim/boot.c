@@ -82,6 +82,7 @@ int boot_machine(void)
 {
     struct world_config cfg = {
         .cpus = sim.opt.pcpus, .seed = sim.opt.seed, .max_time_ns = sim.opt.max_time_ns};
+    struct boot_info boot;
     uint64_t need = 0;
     int rc;
 
@@ -100,7 +101,10 @@ int boot_machine(void)
     if (engine_start() != 0) {
         return SIM_USAGE;
     }
-    rc = hv_init(world_boot_info());
+    boot = *world_boot_info();
+    boot.sched_kind = sim.opt.sched_kind;
+    boot.silo = sim.opt.silo;
+    rc = hv_init(&boot);
     if (rc) {
         return sim_error("the machine's %llu MiB of memory do not suffice",
                          (unsigned long long)(cfg.mem_bytes / MIB));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/domain/domain.h"
+#include "core/sched/sched.h"
 #include "hostsim/engine/engine.h"
 #include "hostsim/sim/sim.h"
 
@@ -26,6 +27,8 @@ enum option_id {
     OPT_AUDIT,
     OPT_MAX_TIME,
     OPT_MEM,
+    OPT_SCHED,
+    OPT_SILO,
     OPT_GDB,
     OPT_CONSOLE,
     OPT_QUIET,
@@ -47,6 +50,8 @@ static const struct option long_options[] = {
     {"audit-every", required_argument, NULL, OPT_AUDIT},
     {"max-time", required_argument, NULL, OPT_MAX_TIME},
     {"mem", required_argument, NULL, OPT_MEM},
+    {"sched", required_argument, NULL, OPT_SCHED},
+    {"silo", no_argument, NULL, OPT_SILO},
     {"gdb", required_argument, NULL, OPT_GDB},
     {"console", required_argument, NULL, OPT_CONSOLE},
     {"quiet", no_argument, NULL, OPT_QUIET},
@@ -69,6 +74,8 @@ static const char usage[] =
     "The machine:\n"
     "  --pcpus N          physical CPUs (as many as all vCPUs, at most 4)\n"
     "  --mem MIB          its memory (what the guests need)\n"
+    "  --sched NAME       scheduler: credit, rtds or null (credit)\n"
+    "  --silo             unprivileged domains may not reach each other\n"
     "  --seed N           decides ties and interleavings (0); equal runs are equal\n"
     "  --max-time SECONDS virtual time after which the run ends\n"
     "Looking inside:\n"
@@ -200,6 +207,13 @@ static int parse_machine_option(int opt, struct sim_options *o)
         return parse_seconds(optarg, &o->max_time_ns);
     case OPT_MEM:
         return parse_number("mem", optarg, MEMORY_MIN_MIB, MEMORY_MAX_MIB, &o->mem_mib);
+    case OPT_SCHED:
+        return sched_kind_of_name(optarg, &o->sched_kind)
+                   ? 0
+                   : sim_error("--sched: no scheduler is named '%s'", optarg);
+    case OPT_SILO:
+        o->silo = true;
+        return 0;
     case OPT_GDB:
         rc = parse_number("gdb", optarg, 1, 65535, &n);
         o->gdb_port = (unsigned)n;

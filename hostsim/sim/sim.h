@@ -34,6 +34,8 @@ struct sim_options {
     unsigned pcpus; /* 0: as many as the guests' vCPUs, at most 4 */
     unsigned gdb_port;
     const char *trace, *console;
+    uint8_t sched_kind; /* enum sched_kind */
+    bool silo;
     bool quiet;
 };
 

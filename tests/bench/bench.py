@@ -94,7 +94,7 @@ def guest_speed():
 def hypervisor_memory():
     out = run([SIM, "--kernel", KERNEL, "--initrd", INITRD, "--memory", "128", "--vcpus", "1",
                "--extra", "console=hvc0 corbel.vcpus=1"])[1]
-    pages = int(re.search(r"hypervisor memory: (\d+) pages", out).group(1))
+    pages = int(re.search(r"frames: \d+ guest, (\d+) hypervisor", out).group(1))
     row("hypervisor memory for a 128 MiB guest, 1 vCPU", pages * 4, "KiB", None, "at most 256")
 
 

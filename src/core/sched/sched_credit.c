@@ -63,7 +63,7 @@ static void burn(struct vcpu *v, uint64_t now)
         return;
     }
     v->sched.ran = true;
-    if (us >= (uint64_t)(v->sched.credit + CREDIT_MAX_US)) {
+    if (us >= (uint64_t)((int64_t)v->sched.credit + CREDIT_MAX_US)) {
         v->sched.credit = -CREDIT_MAX_US;
     } else {
         v->sched.credit -= (int32_t)us;

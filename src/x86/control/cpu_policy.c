@@ -101,11 +101,10 @@ static int put_msrs(struct vcpu *v, uint64_t gva, uint32_t room)
     return guest_copy_out(v, gva, entries, sizeof(entries));
 }
 
-static int policy_out(struct vcpu *v, uint8_t vendor, const struct domain_arch *da,
-                      uint64_t leaves, uint32_t *nr_leaves, uint64_t msrs, uint32_t *nr_msrs)
+static int policy_out(struct vcpu *v, uint8_t vendor, const struct domain_arch *da, uint64_t leaves,
+                      uint32_t *nr_leaves, uint64_t msrs, uint32_t *nr_msrs)
 {
-    struct leaf_sink s = {
-        .v = v, .gva = leaves, .room = *nr_leaves, .vendor = vendor, .da = da};
+    struct leaf_sink s = {.v = v, .gva = leaves, .room = *nr_leaves, .vendor = vendor, .da = da};
     int rc;
 
     *nr_leaves = LEAVES_MAX;

@@ -62,9 +62,9 @@ struct domain_arch {
     struct e820_entry *e820; /* hypervisor pages, or NULL; guarded by domain.lock */
     uint32_t e820_count;
     uint8_t e820_order;
-    uint32_t emulation_flags;          /* as the toolstack asked */
-    uint32_t tsc_mode, tsc_incarnation; /* XEN_DOMCTL_settscinfo */
-    uint32_t features_off[CPUID_WORDS]; /* features of the model that the domain lacks */
+    uint32_t emulation_flags;                /* as the toolstack asked */
+    uint32_t tsc_mode, tsc_incarnation;      /* XEN_DOMCTL_settscinfo */
+    uint32_t features_off[CPUID_WORDS];      /* features of the model that the domain lacks */
     uint32_t cpuid_basic_max, cpuid_ext_max; /* highest leaves shown, 0: the model's */
 };
 

@@ -4,6 +4,7 @@
 #include "core/guest_mem/guest_mem.h"
 #include "core/hypercall/hypercall.h"
 #include "port/trace.h"
+#include "core/time/tsc.h"
 #include "x86/hvm/hvm.h"
 #include "x86/hvm/hvm_exit.h"
 #include "x86/x86.h"
@@ -239,7 +240,7 @@ static void exit_exception(struct vcpu *v)
 
 static void exit_rdtsc(struct vcpu *v, bool with_aux)
 {
-    set_pair(v, port_tsc_read());
+    set_pair(v, domain_tsc_read(v->domain));
     if (with_aux) {
         v->arch->regs.gpr[GPR_RCX] = v->arch->tsc_aux;
     }

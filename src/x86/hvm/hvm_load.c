@@ -151,9 +151,8 @@ static int load_vcpu(struct vcpu *v, const struct record *r)
     case HVM_SAVE_CODE(VMCE_VCPU):
         return load_vmce(v, r);
     case HVM_SAVE_CODE(TSC_ADJUST):
-        return take(r, &adjust, sizeof(adjust), false) != 0 || adjust.tsc_adjust != 0
-                   ? -XEN_EINVAL
-                   : 0;
+        return take(r, &adjust, sizeof(adjust), false) != 0 || adjust.tsc_adjust != 0 ? -XEN_EINVAL
+                                                                                      : 0;
     default:
         return load_msrs(v, r);
     }

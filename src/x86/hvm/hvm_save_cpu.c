@@ -2,6 +2,7 @@
 #include "base/atomic.h"
 #include "base/string.h"
 #include "port/time.h"
+#include "core/time/tsc.h"
 #include "x86/hvm/hvm.h"
 #include "x86/hvm/hvm_save.h"
 #include "x86/x86.h"
@@ -167,7 +168,7 @@ void hvm_cpu_save(struct vcpu *v, struct hvm_hw_cpu *r)
     r->msr_syscall_mask = s.sfmask;
     r->msr_efer = s.efer;
     r->msr_tsc_aux = s.tsc_aux;
-    r->tsc = port_tsc_read();
+    r->tsc = domain_tsc_read(v->domain);
     save_pending(r, a);
 }
 

@@ -1,5 +1,6 @@
 /* What RDMSR and WRMSR of a guest mean. Everything not named here gets #GP.
  * Sources: SDM Vol. 4, APM Vol. 2 appendix A. */
+#include "core/time/tsc.h"
 #include "x86/hvm/hvm.h"
 #include "x86/x86.h"
 
@@ -230,7 +231,7 @@ static int read_common(struct vcpu *v, uint32_t msr, uint64_t *value)
     }
     switch (msr) {
     case MSR_TSC:
-        *value = port_tsc_read();
+        *value = domain_tsc_read(v->domain);
         return 0;
     case MSR_MTRR_CAP:
         *value = MTRR_CAP;

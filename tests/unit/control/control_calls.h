@@ -49,8 +49,7 @@ static inline int64_t domctl_as(struct vcpu *v, uint32_t cmd, domid_t id, struct
         fixture_populate(v->domain, FIXTURE_SCRATCH_GPA >> PAGE_SHIFT, FIXTURE_SCRATCH_PAGES);
     }
     ck_assert_int_eq(guest_phys_write(v->domain, gaddr(FIXTURE_SCRATCH_GPA), op, sizeof(*op)), 0);
-    int64_t rc =
-        fixture_hypercall(v, __HYPERVISOR_domctl, FIXTURE_SCRATCH_GPA, 0, 0, 0, 0);
+    int64_t rc = fixture_hypercall(v, __HYPERVISOR_domctl, FIXTURE_SCRATCH_GPA, 0, 0, 0, 0);
     ck_assert_int_eq(guest_phys_read(v->domain, gaddr(FIXTURE_SCRATCH_GPA), op, sizeof(*op)), 0);
     return rc;
 }
@@ -68,8 +67,7 @@ static inline int64_t sysctl_as(struct vcpu *v, uint32_t cmd, struct xen_sysctl 
         fixture_populate(v->domain, FIXTURE_SCRATCH_GPA >> PAGE_SHIFT, FIXTURE_SCRATCH_PAGES);
     }
     ck_assert_int_eq(guest_phys_write(v->domain, gaddr(FIXTURE_SCRATCH_GPA), op, sizeof(*op)), 0);
-    int64_t rc =
-        fixture_hypercall(v, __HYPERVISOR_sysctl, FIXTURE_SCRATCH_GPA, 0, 0, 0, 0);
+    int64_t rc = fixture_hypercall(v, __HYPERVISOR_sysctl, FIXTURE_SCRATCH_GPA, 0, 0, 0, 0);
     ck_assert_int_eq(guest_phys_read(v->domain, gaddr(FIXTURE_SCRATCH_GPA), op, sizeof(*op)), 0);
     return rc;
 }

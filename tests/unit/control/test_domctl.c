@@ -1,7 +1,6 @@
 /* domctl: life cycle, settings, and who may ask. */
 #include "tests/unit/control/control_calls.h"
 
-
 struct domain *dom0;
 struct vcpu *dom0_vcpu;
 
@@ -25,9 +24,9 @@ static void populate_by_hypercall(domid_t id, uint64_t first, unsigned count)
     }
     buf_write(list, sizeof(list));
     SET_GVA(r.extent_start, BUF_GPA);
-    ck_assert_int_eq(fixture_op(dom0_vcpu, __HYPERVISOR_memory_op, XENMEM_populate_physmap, &r,
-                                sizeof(r)),
-                     count);
+    ck_assert_int_eq(
+        fixture_op(dom0_vcpu, __HYPERVISOR_memory_op, XENMEM_populate_physmap, &r, sizeof(r)),
+        count);
 }
 
 START_TEST(life_cycle)
@@ -44,8 +43,8 @@ START_TEST(life_cycle)
     ck_assert_uint_eq(id, 1);
     ck_assert_int_eq(domctl(XEN_DOMCTL_getdomaininfo, id, &op), 0);
     ck_assert_uint_eq(info->domain, id);
-    ck_assert_uint_eq(info->flags, 0xffff0000u | XEN_DOMINF_paused | XEN_DOMINF_hvm_guest |
-                                       XEN_DOMINF_hap);
+    ck_assert_uint_eq(info->flags,
+                      0xffff0000u | XEN_DOMINF_paused | XEN_DOMINF_hvm_guest | XEN_DOMINF_hap);
     ck_assert_uint_eq(info->nr_online_vcpus, 0);
     ck_assert_uint_eq(info->max_vcpu_id, 2);
     ck_assert_uint_eq(info->max_pages, 2048);
@@ -247,8 +246,7 @@ START_TEST(affinities)
     /* No online CPU, no flags, no map, no such vCPU, too long: nothing changes. */
     ck_assert_int_eq(affinity(XEN_DOMCTL_setvcpuaffinity, id, both, 64, 0xf0, 0xff), -XEN_EINVAL);
     ck_assert_int_eq(affinity(XEN_DOMCTL_setvcpuaffinity, id, 0, 64, 1, 1), -XEN_EINVAL);
-    ck_assert_int_eq(affinity(XEN_DOMCTL_setvcpuaffinity, id, both, UINT32_MAX, 1, 1),
-                     -XEN_E2BIG);
+    ck_assert_int_eq(affinity(XEN_DOMCTL_setvcpuaffinity, id, both, UINT32_MAX, 1, 1), -XEN_E2BIG);
     op.u.vcpuaffinity.flags = XEN_VCPUAFFINITY_HARD;
     ck_assert_int_eq(domctl(XEN_DOMCTL_setvcpuaffinity, id, &op), -XEN_EINVAL);
     SET_GVA(op.u.vcpuaffinity.cpumap_hard.bitmap, NOWHERE);
@@ -262,9 +260,8 @@ START_TEST(affinities)
     /* A vCPU that pinned itself is left alone, unless forced. */
     ck_assert_int_eq(sched_pin_override(found(id)->vcpu[0], 1), 0);
     ck_assert_int_eq(affinity(XEN_DOMCTL_setvcpuaffinity, id, both, 8, 4, 4), -XEN_EBUSY);
-    ck_assert_int_eq(affinity(XEN_DOMCTL_setvcpuaffinity, id, both | XEN_VCPUAFFINITY_FORCE, 8, 4,
-                              4),
-                     0);
+    ck_assert_int_eq(
+        affinity(XEN_DOMCTL_setvcpuaffinity, id, both | XEN_VCPUAFFINITY_FORCE, 8, 4, 4), 0);
     destroy(id);
     fixture_stop();
 }

@@ -171,7 +171,7 @@ START_TEST(there_and_back)
     ((struct hvm_hw_cpu_xsave *)record(file, size, CPU_XSAVE_CODE, 1))->xcr0_accum = 3;
     regs = record(file, size, HVM_SAVE_CODE(LAPIC_REGS), 1);
     regs->data[0xf0] = 0xff;
-    regs->data[0xf1] = 0x01; /* SVR: enabled */
+    regs->data[0xf1] = 0x01;  /* SVR: enabled */
     regs->data[0x200] = 0xff; /* IRR: vectors below 16 cannot be */
     regs->data[0x250] = 0x10; /* vector 164 */
     ck_assert_int_eq(set_context(c, file, size), 0);

@@ -24,9 +24,9 @@ START_TEST(machine)
     ck_assert_uint_eq(op.u.physinfo.nr_nodes, 1);
     ck_assert_uint_eq(op.u.physinfo.total_pages, total_page_count());
     ck_assert_uint_eq(op.u.physinfo.free_pages, free_page_count());
-    ck_assert_uint_eq(op.u.physinfo.capabilities,
-                      XEN_SYSCTL_PHYSCAP_hvm | XEN_SYSCTL_PHYSCAP_hap |
-                          XEN_SYSCTL_PHYSCAP_gnttab_v1 | XEN_SYSCTL_PHYSCAP_gnttab_v2);
+    ck_assert_uint_eq(op.u.physinfo.capabilities, XEN_SYSCTL_PHYSCAP_hvm | XEN_SYSCTL_PHYSCAP_hap |
+                                                      XEN_SYSCTL_PHYSCAP_gnttab_v1 |
+                                                      XEN_SYSCTL_PHYSCAP_gnttab_v2);
     ck_assert_uint_ne(op.u.physinfo.hw_cap[0], 0);
 
     memset(&op, 0, sizeof(op));
@@ -541,12 +541,12 @@ START_TEST(platform_ops)
     ck_assert_int_eq(fixture_op(dom0_vcpu, __HYPERVISOR_physdev_op, PHYSDEVOP_pci_mmcfg_reserved,
                                 &mmcfg, sizeof(mmcfg)),
                      -XEN_ENODEV);
-    ck_assert_int_eq(fixture_hypercall(dom0_vcpu, __HYPERVISOR_physdev_op,
-                                       PHYSDEVOP_pci_device_add, NOWHERE, 0, 0, 0),
+    ck_assert_int_eq(fixture_hypercall(dom0_vcpu, __HYPERVISOR_physdev_op, PHYSDEVOP_pci_device_add,
+                                       NOWHERE, 0, 0, 0),
                      -XEN_EFAULT);
-    ck_assert_int_eq(fixture_hypercall(dom0_vcpu, __HYPERVISOR_physdev_op, PHYSDEVOP_map_pirq,
-                                       BUF_GPA, 0, 0, 0),
-                     -XEN_ENOSYS);
+    ck_assert_int_eq(
+        fixture_hypercall(dom0_vcpu, __HYPERVISOR_physdev_op, PHYSDEVOP_map_pirq, BUF_GPA, 0, 0, 0),
+        -XEN_ENOSYS);
     fixture_stop();
 }
 END_TEST

@@ -85,14 +85,14 @@ START_TEST(test_cr)
         uint64_t cr0, cr4, efer, value;
         bool l, good;
     } t[] = {
-        {0, 1, 0x20, 0x100, 0x80000001, false, true},  /* into long mode */
-        {0, 1, 0, 0x100, 0x80000001, false, false},    /* without PAE */
-        {0, 1, 0, 0, 0x80000001, false, true},         /* 32-bit paging */
-        {0, 1, 0, 0, 0x80000000, false, false},        /* PG without PE */
-        {0, 1, 0, 0, 0x20000001, false, false},        /* NW without CD */
+        {0, 1, 0x20, 0x100, 0x80000001, false, true}, /* into long mode */
+        {0, 1, 0, 0x100, 0x80000001, false, false},   /* without PAE */
+        {0, 1, 0, 0, 0x80000001, false, true},        /* 32-bit paging */
+        {0, 1, 0, 0, 0x80000000, false, false},       /* PG without PE */
+        {0, 1, 0, 0, 0x20000001, false, false},       /* NW without CD */
         {0, 1, 0, 0, 0x60000001, false, true},
         {0, 1, 0, 0, UINT64_C(0x100000001), false, false},
-        {0, 0x80000001, 0x20, 0x500, 1, true, false},  /* paging off in 64-bit code */
+        {0, 0x80000001, 0x20, 0x500, 1, true, false}, /* paging off in 64-bit code */
         {0, 0x80000001, 0x20, 0x500, 1, false, true},
         {3, 0x80000001, 0x20, 0x500, UINT64_C(0x1000000000000), true, false},
         {3, 0x80000001, 0x20, 0x500, 0x1000, true, true},
@@ -136,8 +136,13 @@ START_TEST(test_xsetbv)
         uint64_t rcx, value;
         uint8_t cpl;
         bool good;
-    } t[] = {{0, 3, 0, true},  {0, 1, 0, true},  {0, 2, 0, false}, {0, 7, 0, false},
-             {1, 1, 0, false}, {0, 3, 3, false}, {0, UINT64_C(1) << 62 | 1, 0, false}};
+    } t[] = {{0, 3, 0, true},
+             {0, 1, 0, true},
+             {0, 2, 0, false},
+             {0, 7, 0, false},
+             {1, 1, 0, false},
+             {0, 3, 3, false},
+             {0, UINT64_C(1) << 62 | 1, 0, false}};
 
     for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
         prepare(EXIT_XSETBV, 3)->cpl = t[i].cpl;

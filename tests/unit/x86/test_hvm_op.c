@@ -46,17 +46,18 @@ static int64_t get(struct vcpu *by, domid_t of, uint32_t index, uint64_t *value)
 
 START_TEST(test_who)
 {
-    static const uint8_t guest_set[] = {
-        HVM_PARAM_CALLBACK_IRQ, HVM_PARAM_STORE_EVTCHN, HVM_PARAM_CONSOLE_EVTCHN,
-        HVM_PARAM_VM_GENERATION_ID_ADDR, HVM_PARAM_X87_FIP_WIDTH};
-    static const uint8_t guest_get[] = {HVM_PARAM_CALLBACK_IRQ, HVM_PARAM_STORE_PFN,
-                                        HVM_PARAM_STORE_EVTCHN, HVM_PARAM_CONSOLE_PFN,
+    static const uint8_t guest_set[] = {HVM_PARAM_CALLBACK_IRQ, HVM_PARAM_STORE_EVTCHN,
+                                        HVM_PARAM_CONSOLE_EVTCHN, HVM_PARAM_VM_GENERATION_ID_ADDR,
+                                        HVM_PARAM_X87_FIP_WIDTH};
+    static const uint8_t guest_get[] = {HVM_PARAM_CALLBACK_IRQ,   HVM_PARAM_STORE_PFN,
+                                        HVM_PARAM_STORE_EVTCHN,   HVM_PARAM_CONSOLE_PFN,
                                         HVM_PARAM_CONSOLE_EVTCHN, HVM_PARAM_VM86_TSS,
                                         HVM_PARAM_VM86_TSS_SIZED, HVM_PARAM_X87_FIP_WIDTH};
-    static const uint8_t toolstack[] = {
-        HVM_PARAM_STORE_PFN, HVM_PARAM_IOREQ_PFN, HVM_PARAM_BUFIOREQ_PFN, HVM_PARAM_TIMER_MODE,
-        HVM_PARAM_IDENT_PT, HVM_PARAM_CONSOLE_PFN, HVM_PARAM_PAGING_RING_PFN,
-        HVM_PARAM_MONITOR_RING_PFN, HVM_PARAM_SHARING_RING_PFN, HVM_PARAM_ALTP2M};
+    static const uint8_t toolstack[] = {HVM_PARAM_STORE_PFN,        HVM_PARAM_IOREQ_PFN,
+                                        HVM_PARAM_BUFIOREQ_PFN,     HVM_PARAM_TIMER_MODE,
+                                        HVM_PARAM_IDENT_PT,         HVM_PARAM_CONSOLE_PFN,
+                                        HVM_PARAM_PAGING_RING_PFN,  HVM_PARAM_MONITOR_RING_PFN,
+                                        HVM_PARAM_SHARING_RING_PFN, HVM_PARAM_ALTP2M};
     static const uint8_t gone[] = {3, 4, 7, 8, 13, 20, 21, 22, 23, 24, 25, 26, 30};
     uint64_t x;
 
@@ -125,8 +126,9 @@ END_TEST
 
 START_TEST(test_bad_pointers)
 {
-    uint64_t ops[] = {HVMOP_set_param, HVMOP_get_param, HVMOP_pagetable_dying, HVMOP_xentrace,
-                      HVMOP_get_time, HVMOP_get_mem_type, HVMOP_set_evtchn_upcall_vector};
+    uint64_t ops[] = {
+        HVMOP_set_param, HVMOP_get_param,    HVMOP_pagetable_dying,         HVMOP_xentrace,
+        HVMOP_get_time,  HVMOP_get_mem_type, HVMOP_set_evtchn_upcall_vector};
 
     for (unsigned i = 0; i < ARRAY_SIZE(ops); i++) {
         ck_assert_int_eq(fixture_hypercall(v, __HYPERVISOR_hvm_op, ops[i], NOWHERE, 0, 0, 0),
@@ -271,8 +273,7 @@ START_TEST(test_foreign_hypercalls)
         ck_assert_int_eq(fixture_hypercall(v, absent[i], 0, 0, 0, 0, 0), -XEN_ENOSYS);
     }
     ck_assert_int_eq(fixture_hypercall(v, UINT64_MAX, 0, 0, 0, 0, 0), -XEN_ENOSYS);
-    ck_assert_int_eq(fixture_hypercall(v, __HYPERVISOR_xenpmu_op, 4, 0, 0, 0, 0),
-                     -XEN_EOPNOTSUPP);
+    ck_assert_int_eq(fixture_hypercall(v, __HYPERVISOR_xenpmu_op, 4, 0, 0, 0, 0), -XEN_EOPNOTSUPP);
     ck_assert_int_eq(fixture_hypercall(v, __HYPERVISOR_mmuext_op, 0, 0, 0, DOMID_SELF, 0),
                      -XEN_EINVAL);
     ck_assert_int_eq(fixture_hypercall(v, __HYPERVISOR_mmuext_op, 0, 0, 0, 999, 0), -XEN_ESRCH);
@@ -283,8 +284,7 @@ START_TEST(test_foreign_hypercalls)
     ck_assert_int_eq(fixture_hypercall(c, __HYPERVISOR_dm_op, ctl->id, 0, 0, 0, 0), -XEN_EPERM);
     ck_assert_int_eq(fixture_hypercall(v, __HYPERVISOR_dm_op, 999, 0, 0, 0, 0), -XEN_ESRCH);
     ck_assert_int_eq(fixture_hypercall(v, __HYPERVISOR_hypfs_op, 0, 0, 0, 0, 0), -XEN_EPERM);
-    ck_assert_int_eq(fixture_hypercall(v, __HYPERVISOR_arch_1, NOWHERE, 0, 0, 0, 0),
-                     -XEN_EFAULT);
+    ck_assert_int_eq(fixture_hypercall(v, __HYPERVISOR_arch_1, NOWHERE, 0, 0, 0, 0), -XEN_EFAULT);
 }
 END_TEST
 
