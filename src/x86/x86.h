@@ -36,6 +36,7 @@ uint8_t x86_vendor(void);
 #define EFER_LME (UINT64_C(1) << 8)
 #define EFER_LMA (UINT64_C(1) << 10)
 #define EFER_NXE (UINT64_C(1) << 11)
+#define EFER_AIBRSE (UINT64_C(1) << 21)
 #define RFLAGS_FIXED UINT64_C(0x2)
 #define RFLAGS_TF UINT64_C(0x100)
 #define RFLAGS_IF UINT64_C(0x200)

@@ -56,41 +56,51 @@
     (BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(9) | BIT(10) | BIT(16) |   \
      BIT(18) | BIT(20))
 
+/* The model does not speculate past a branch that it cannot take back, and says so
+ * in the ways that software asks for (APM Vol. 3 appendix E.4.6 and E.4.17). */
+#define E8B_SSB_NO BIT(26)
+#define E8B_BTC_NO BIT(29)
+#define E21A_LFENCE_SERIALIZING BIT(2)
+#define E21A_NULL_CLEARS_BASE BIT(6)
+#define E21A_AUTO_IBRS BIT(8)
+#define E21A_SRSO_NO BIT(29)
+
 struct cpu_model {
     char vendor[12]; /* as in ebx, edx, ecx */
     char brand[48];
     uint32_t signature;
     uint32_t ext_max;
-    uint32_t e1c, e1d;
+    uint32_t e1c, e1d, e8b, e21a;
     struct cpuid_leaf leaf2, cache_l1, cache_l2; /* 2, 0x80000005, 0x80000006 */
     bool leaf4;
 };
 
-static const struct cpu_model models[VENDORS] =
-    {
-        [VENDOR_AMD] =
-            {
-                .vendor = {'A', 'u', 't', 'h', 'e', 'n', 't', 'i', 'c', 'A', 'M', 'D'},
-                .brand = "AMD EPYC Processor",
-                .signature = 0x00800f12, /* family 17h, model 1 */
-                .ext_max = 0x8000001e,
-                .e1c = E1C_LAHF | E1C_ABM | E1C_PREFETCHW,
-                .e1d = E1D | (F1D & F1D_AMD_COPY),
-                .cache_l1 = {0, 0, 0x20080140, 0x40040140}, /* 32 KiB data, 64 KiB code */
-                .cache_l2 = {0, 0, 0x02006140, 0x00408140}, /* 512 KiB, L3 8 MiB */
-            },
-        [VENDOR_INTEL] =
-            {
-                .vendor = {'G', 'e', 'n', 'u', 'i', 'n', 'e', 'I', 'n', 't', 'e', 'l'},
-                .brand = "Intel Xeon Processor",
-                .signature = 0x00050654, /* family 6, model 55h */
-                .ext_max = 0x80000008,
-                .e1c = E1C_LAHF | E1C_ABM | E1C_PREFETCHW,
-                .e1d = E1D,
-                .leaf2 = {0x76036301, 0x00f0b5ff, 0, 0x00c30000},
-                .cache_l2 = {0, 0, 0x04008040, 0}, /* 1 MiB */
-                .leaf4 = true,
-            },
+static const struct cpu_model models[VENDORS] = {
+    [VENDOR_AMD] =
+        {
+            .vendor = {'A', 'u', 't', 'h', 'e', 'n', 't', 'i', 'c', 'A', 'M', 'D'},
+            .brand = "AMD EPYC Processor",
+            .signature = 0x00800f12, /* family 17h, model 1 */
+            .ext_max = 0x80000021,
+            .e8b = E8B_SSB_NO | E8B_BTC_NO,
+            .e21a = E21A_LFENCE_SERIALIZING | E21A_NULL_CLEARS_BASE | E21A_AUTO_IBRS | E21A_SRSO_NO,
+            .e1c = E1C_LAHF | E1C_ABM | E1C_PREFETCHW,
+            .e1d = E1D | (F1D & F1D_AMD_COPY),
+            .cache_l1 = {0, 0, 0x20080140, 0x40040140}, /* 32 KiB data, 64 KiB code */
+            .cache_l2 = {0, 0, 0x02006140, 0x00408140}, /* 512 KiB, L3 8 MiB */
+        },
+    [VENDOR_INTEL] =
+        {
+            .vendor = {'G', 'e', 'n', 'u', 'i', 'n', 'e', 'I', 'n', 't', 'e', 'l'},
+            .brand = "Intel Xeon Processor",
+            .signature = 0x00050654, /* family 6, model 55h */
+            .ext_max = 0x80000008,
+            .e1c = E1C_LAHF | E1C_ABM | E1C_PREFETCHW,
+            .e1d = E1D,
+            .leaf2 = {0x76036301, 0x00f0b5ff, 0, 0x00c30000},
+            .cache_l2 = {0, 0, 0x04008040, 0}, /* 1 MiB */
+            .leaf4 = true,
+        },
 };
 
 static const struct cpu_model *model_of(const struct domain *d)
@@ -133,7 +143,12 @@ uint64_t cpuid_efer_valid(const struct domain *d)
         {2, 29, EFER_LME | EFER_LMA},
     };
 
-    return without(d, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE, bits, ARRAY_SIZE(bits));
+    uint64_t valid = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
+
+    if ((model_of(d)->e21a & E21A_AUTO_IBRS) != 0) {
+        valid |= EFER_AIBRSE;
+    }
+    return without(d, valid, bits, ARRAY_SIZE(bits));
 }
 
 uint64_t cpuid_xcr0_valid(const struct domain *d)
@@ -373,6 +388,7 @@ static struct cpuid_leaf extended(struct vcpu *v, uint32_t leaf)
         return r;
     case 0x80000008:
         r.eax = ADDRESS_BITS;
+        r.ebx = m->e8b;
         if (v->domain->arch->vendor == VENDOR_AMD) {
             r.ecx = at_most(cores_of(v->domain) * 2 - 1, 255) | (id_bits(v->domain) << 12);
         }
@@ -380,6 +396,9 @@ static struct cpuid_leaf extended(struct vcpu *v, uint32_t leaf)
     case 0x8000001e:
         r.eax = apic_id(v);
         r.ebx = v->id & 0xff; /* core; one thread in each */
+        return r;
+    case 0x80000021:
+        r.eax = m->e21a;
         return r;
     default:
         return r;
@@ -461,6 +480,10 @@ struct cpuid_leaf cpuid_model(uint8_t vendor, uint32_t leaf, uint32_t subleaf)
         return r;
     case 0x80000008:
         r.eax = ADDRESS_BITS;
+        r.ebx = m->e8b;
+        return r;
+    case 0x80000021:
+        r.eax = m->e21a;
         return r;
     default:
         return r;

@@ -46,7 +46,7 @@ START_TEST(test_vendor)
     ck_assert_int_eq(memcmp(&r.edx, "enti", 4), 0);
     ck_assert_int_eq(memcmp(&r.ecx, "cAMD", 4), 0);
     ck_assert_uint_eq(e.ebx, r.ebx);
-    ck_assert_uint_eq(e.eax, 0x8000001e);
+    ck_assert_uint_eq(e.eax, 0x80000021);
     make(VENDOR_INTEL);
     r = cpuid_query(v, 0, 0);
     ck_assert_int_eq(memcmp(&r.ebx, "Genu", 4), 0);
