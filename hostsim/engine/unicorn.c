@@ -9,7 +9,7 @@
 #include "hostsim/engine/unicorn_guest.h"
 #include "hostsim/world/world.h"
 
-#define TCG_BUFFER_BYTES (256u << 20)
+#define TCG_BUFFER_BYTES (48u << 20) /* touched as a whole when opened */
 #define BUDGET_MAX (INT64_C(1) << 40)
 #define OLDEST_VERSION 0x020101ffu
 #define VECTOR_BP 3u

@@ -24,7 +24,8 @@ int main(int argc, char **argv)
     double seconds;
 
     if (uc_open(UC_ARCH_X86, UC_MODE_64, &uc) != UC_ERR_OK ||
-        uc_mem_map(uc, 0, 1u << 20, UC_PROT_ALL) != UC_ERR_OK)
+        uc_mem_map(uc, 0, DATA, UC_PROT_ALL) != UC_ERR_OK ||
+        uc_mem_map(uc, DATA, 1u << 16, UC_PROT_READ | UC_PROT_WRITE) != UC_ERR_OK)
         return 1;
     uc_mem_write(uc, CODE, bench_loop, (size_t)(bench_loop_end - bench_loop));
     uc_mem_write(uc, STACK, &ret, sizeof(ret));

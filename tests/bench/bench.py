@@ -76,7 +76,7 @@ def boot_time():
 
 
 def guest_speed():
-    rounds = 100000 if QUICK else 300000
+    rounds = 500000 if QUICK else 1000000
     insns = 256 * 13 + 4
     pairs = []
     for _ in range(RUNS):
