@@ -282,8 +282,9 @@ void port_guest_run(struct vcpu *v, struct guest_regs *regs, const struct guest_
         engine_write_regs(g, regs);
         g->want_window = in->intr_window;
         if (in->inject.type == EVENT_NONE || engine_deliver(g, &in->inject)) {
-            g->exit.reason = EXIT_PREEMPTED;
-            if (!world_should_stop()) {
+            /* IRET is not seen: the window of an NMI that waits is open at once. */
+            g->exit.reason = in->nmi_window ? EXIT_WINDOW : EXIT_PREEMPTED;
+            if (!in->nmi_window && !world_should_stop()) {
                 while (run_once(g)) {
                 }
             }

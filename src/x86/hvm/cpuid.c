@@ -361,48 +361,21 @@ static struct cpuid_leaf brand(const struct cpu_model *m, uint32_t part)
     return r;
 }
 
+/* The model's leaf, with what depends on the vCPU. */
 static struct cpuid_leaf extended(struct vcpu *v, uint32_t leaf)
 {
-    const struct cpu_model *m = model_of(v->domain);
-    struct cpuid_leaf r = {0, 0, 0, 0};
+    uint8_t vendor = v->domain->arch->vendor;
+    struct cpuid_leaf r = cpuid_model(vendor, leaf, 0);
 
-    switch (leaf) {
-    case 0x80000000:
-        return v->domain->arch->vendor == VENDOR_AMD ? leaf_vendor(m, m->ext_max)
-                                                     : (struct cpuid_leaf){m->ext_max, 0, 0, 0};
-    case 0x80000001:
-        r.eax = v->domain->arch->vendor == VENDOR_AMD ? m->signature : 0;
-        r.ecx = m->e1c;
-        r.edx = apic_on(v) ? m->e1d : m->e1d & ~F1D_APIC;
-        return r;
-    case 0x80000002:
-    case 0x80000003:
-    case 0x80000004:
-        return brand(m, leaf - 0x80000002);
-    case 0x80000005:
-        return m->cache_l1;
-    case 0x80000006:
-        return m->cache_l2;
-    case 0x80000007:
-        r.edx = LEAF_80000007_ITSC;
-        return r;
-    case 0x80000008:
-        r.eax = ADDRESS_BITS;
-        r.ebx = m->e8b;
-        if (v->domain->arch->vendor == VENDOR_AMD) {
-            r.ecx = at_most(cores_of(v->domain) * 2 - 1, 255) | (id_bits(v->domain) << 12);
-        }
-        return r;
-    case 0x8000001e:
+    if (leaf == 0x80000001 && !apic_on(v)) {
+        r.edx &= ~F1D_APIC;
+    } else if (leaf == 0x80000008 && vendor == VENDOR_AMD) {
+        r.ecx = at_most(cores_of(v->domain) * 2 - 1, 255) | (id_bits(v->domain) << 12);
+    } else if (leaf == 0x8000001e) {
         r.eax = apic_id(v);
         r.ebx = v->id & 0xff; /* core; one thread in each */
-        return r;
-    case 0x80000021:
-        r.eax = m->e21a;
-        return r;
-    default:
-        return r;
     }
+    return r;
 }
 
 static struct cpuid_leaf query(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
