@@ -18,6 +18,7 @@ struct scripted {
 
 struct port_guest {
     struct guest_state state;
+    struct guest_fpu fpu;
     struct scripted *head, **tail;
     struct guest_entry last;
     unsigned runs;
@@ -69,6 +70,16 @@ void port_guest_load(struct vcpu *v, const struct guest_state *s)
 void port_guest_save(struct vcpu *v, struct guest_state *s)
 {
     *s = v->guest->state;
+}
+
+void port_guest_load_fpu(struct vcpu *v, const struct guest_fpu *f)
+{
+    v->guest->fpu = *f;
+}
+
+void port_guest_save_fpu(struct vcpu *v, struct guest_fpu *f)
+{
+    *f = v->guest->fpu;
 }
 
 /* Where guest_state keeps an MSR, or NULL. Numbers: SDM Vol. 4 table 2-2. */
@@ -200,6 +211,10 @@ void port_guest_run(struct vcpu *v, struct guest_regs *regs, const struct guest_
     }
     g->state.regs = *regs;
     world_exit_guest();
+}
+
+void port_guest_leave(struct vcpu *v)
+{
 }
 
 void port_guest_flush(struct domain *d)

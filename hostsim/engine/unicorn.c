@@ -119,6 +119,11 @@ void port_guest_destroy(struct vcpu *v)
     v->guest = NULL;
 }
 
+/* Each vCPU has an engine of its own. */
+void port_guest_leave(struct vcpu *v)
+{
+}
+
 void port_guest_flush(struct domain *d)
 {
     for (struct port_guest *g = engine_list; g; g = g->next) {

@@ -40,6 +40,16 @@ static void answer_tsc(struct port_guest *g, uint64_t next_rip, bool with_aux)
     engine_set_reg(g, UC_X86_REG_RIP, next_rip);
 }
 
+/* Unicorn itself takes whatever is written, where a CPU refuses addresses that are not
+ * canonical: those are answered as if the register were intercepted. */
+static bool msr_direct(struct port_guest *g, bool write)
+{
+    uint64_t value = (uint32_t)engine_reg(g, UC_X86_REG_RAX) | engine_reg(g, UC_X86_REG_RDX) << 32;
+
+    return msr_passthrough((uint32_t)engine_reg(g, UC_X86_REG_RCX)) &&
+           (!write || (uint64_t)((int64_t)(value << 16) >> 16) == value);
+}
+
 static void on_planted(uc_engine *uc, uint64_t la, uint32_t size, void *arg)
 {
     struct port_guest *g = arg;
@@ -60,7 +70,7 @@ static void on_planted(uc_engine *uc, uint64_t la, uint32_t size, void *arg)
     } else if (i == 0 && b[1] == 0x01 && b[2] == 0xf9) {
         answer_tsc(g, la + 3, true);
     } else if (b[i + 1] == 0x32 || b[i + 1] == 0x30) {
-        if (!msr_passthrough((uint32_t)engine_reg(g, UC_X86_REG_RCX)))
+        if (!msr_direct(g, b[i + 1] == 0x30))
             trap(g, b[i + 1] == 0x32 ? EXIT_RDMSR : EXIT_WRMSR, la, i + 2);
     } else if (b[i + 1] == 0x20 && (b[i + 2] & 0xf8) == 0xd0) {
         unsigned r = gpr_of_modrm[b[i + 2] & 7] | (rex & 1 ? 8u : 0u);

@@ -2,11 +2,13 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/state.h"
 #include "hostsim/engine/engine.h"
+#include "hostsim/sim/replay.h"
 #include "hostsim/sim/sim.h"
 
 #define LOOK_EVERY 64u /* exits between two looks at the outside world */
@@ -132,8 +134,12 @@ static void run(void)
 
 int main(int argc, char **argv)
 {
-    int status = options_parse(argc, argv, &sim.opt);
+    int status;
 
+    if (argc > 1 && strcmp(argv[1], "replay") == 0) {
+        return replay_main(argc - 1, argv + 1);
+    }
+    status = options_parse(argc, argv, &sim.opt);
     if (status >= 0) {
         return status;
     }

@@ -26,6 +26,7 @@ void (*world_trace_sink)(enum trace_event ev, uint64_t a, uint64_t b, uint64_t c
 void (*world_code_changed_sink)(uint64_t mfn, uint64_t count);
 void (*world_exit_hook)(void);
 bool (*world_acquire_hook)(void);
+bool (*world_release_hook)(void);
 
 int world_start(const struct world_config *cfg)
 {

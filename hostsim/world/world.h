@@ -73,6 +73,8 @@ extern void (*world_exit_hook)(void);
 /* Called before every acquire inside world_run(): true forces a switch to
  * another CPU that has something to do, if there is one. */
 extern bool (*world_acquire_hook)(void);
+/* The same after every release. */
+extern bool (*world_release_hook)(void);
 
 /* True iff every other CPU is outside the core: what an audit needs. */
 bool world_quiescent(void);

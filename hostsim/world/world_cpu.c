@@ -342,6 +342,7 @@ void port_spin_acquire(struct port_spin *s)
     struct wcpu *c = self();
     uint64_t released;
 
+    c->spin = s; /* the hook may look */
     if (world.running && !c->untimed && world_acquire_hook && world_acquire_hook()) {
         force_switch(c);
     }
@@ -353,7 +354,6 @@ void port_spin_acquire(struct port_spin *s)
             port_panic("a spin lock is held and nobody runs who could release it");
         }
         c->state = WCPU_SPIN;
-        c->spin = s;
         yield(c, false);
     }
     s->word = world.current + 1;
@@ -373,6 +373,10 @@ void port_spin_release(struct port_spin *s)
     s->word = 0;
     if (*slot < self()->clock && !self()->untimed) {
         *slot = self()->clock;
+    }
+    self()->spin = s;
+    if (world.running && !self()->untimed && world_release_hook && world_release_hook()) {
+        force_switch(self());
     }
 }
 

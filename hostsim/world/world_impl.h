@@ -26,10 +26,10 @@ struct wcpu {
     uint64_t timer; /* deadline, TIME_NEVER: disarmed */
     uint64_t kick;  /* time of the first kick not yet seen, or TIME_NEVER */
     uint64_t quantum;
-    uint8_t state; /* enum wcpu_state */
-    bool untimed;  /* locks move no clock */
-    bool safe;     /* outside the core: idle, in guest mode, between turns */
-    struct port_spin *spin;
+    uint8_t state;          /* enum wcpu_state */
+    bool untimed;           /* locks move no clock */
+    bool safe;              /* outside the core: idle, in guest mode, between turns */
+    struct port_spin *spin; /* what it acquires or released last */
     struct fiber fiber;
     void (*body)(void *);
     void *arg;

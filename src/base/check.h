@@ -5,6 +5,10 @@
 
 /* Reports a failed check and does not return. Defined by the core, which
  * hands it to port_panic(). */
+/*@ requires never_fails: \false;
+    terminates \true;
+    assigns \nothing;
+    ensures \false; */
 __attribute__((noreturn)) void check_failed(const char *expr, const char *file, int line);
 
 #define check(cond) ((cond) ? (void)0 : check_failed(#cond, __FILE__, __LINE__))

@@ -29,48 +29,67 @@ typedef struct {
     uint64_t v;
 } gaddr_t;
 
-#define MFN_INVALID_V (~UINT64_C(0))
+#define MFN_INVALID_V UINT64_MAX
 
+/*@ assigns \nothing;
+    ensures \result.v == v; */
 static inline mfn_t mfn(uint64_t v)
 {
     return (mfn_t){v};
 }
 
+/*@ assigns \nothing;
+    ensures \result.v == v; */
 static inline gfn_t gfn(uint64_t v)
 {
     return (gfn_t){v};
 }
 
+/*@ assigns \nothing;
+    ensures \result.v == v; */
 static inline gaddr_t gaddr(uint64_t v)
 {
     return (gaddr_t){v};
 }
 
+/*@ assigns \nothing;
+    ensures \result.v == MFN_INVALID_V; */
 static inline mfn_t mfn_invalid(void)
 {
     return (mfn_t){MFN_INVALID_V};
 }
 
+/*@ assigns \nothing;
+    ensures \result.v == MFN_INVALID_V; */
 static inline gfn_t gfn_invalid(void)
 {
     return (gfn_t){MFN_INVALID_V};
 }
 
+/*@ assigns \nothing;
+    ensures \result <==> m.v == MFN_INVALID_V; */
 static inline bool mfn_is_invalid(mfn_t m)
 {
     return m.v == MFN_INVALID_V;
 }
 
+/*@ assigns \nothing;
+    ensures \result <==> g.v == MFN_INVALID_V; */
 static inline bool gfn_is_invalid(gfn_t g)
 {
     return g.v == MFN_INVALID_V;
 }
 
+/*@ assigns \nothing;
+    ensures \result.v == a.v / PAGE_SIZE; */
 static inline gfn_t gaddr_gfn(gaddr_t a)
 {
     return (gfn_t){a.v >> PAGE_SHIFT};
 }
 
+/*@ requires g.v <= UINT64_MAX / PAGE_SIZE;
+    assigns \nothing;
+    ensures \result.v == g.v * PAGE_SIZE; */
 static inline gaddr_t gfn_gaddr(gfn_t g)
 {
     return (gaddr_t){g.v << PAGE_SHIFT};

@@ -119,6 +119,7 @@ int hv_init(const struct boot_info *boot)
     lock_init(&hv->domain_list_lock, LOCK_DOMAIN_LIST);
     lock_init(&hv->log_lock, LOCK_CONSOLE);
     hv->log_levels = CONSOLE_LEVELS_DEFAULT;
+    hv->guest_log_levels = CONSOLE_LEVELS_DEFAULT;
     fill_frame_table(boot, home, pages);
     heap_init();
     (void)sched_init(boot->sched_kind);

@@ -77,9 +77,13 @@ struct hv {
     uint32_t virq_handler[NR_VIRQS]; /* atomic: domain id + 1 that gets a global VIRQ, 0: none */
     uint32_t domid_rover;            /* atomic: the last id that was chosen for a new domain */
     bool policy_silo;                /* policy/: unprivileged domains are kept apart */
+    uint32_t guest_log_levels;       /* console_show_guests() */
 };
 
 extern struct hv *hv;
+
+/*@ predicate frame_table{L} = \valid(hv) && \valid(hv->frames + (0 .. hv->max_mfn - 1)) &&
+        \separated(hv, hv->frames + (0 .. hv->max_mfn - 1)); */
 
 static inline struct cpu *this_cpu(void)
 {

@@ -7,6 +7,9 @@
 #define MAX_CPUS 64u
 
 /* Index of the executing physical CPU. */
+/*@ terminates \true;
+    assigns \nothing;
+    ensures \result < MAX_CPUS; */
 unsigned port_cpu_id(void);
 
 /* Waits on the executing CPU until an interrupt, a kick or its timer. The

@@ -142,6 +142,12 @@ struct guest_state {
     uint64_t pat, dr7, dr6, xcr0;
 };
 
+/* x87 and SSE registers in the memory layout of FXSAVE64 (SDM Vol. 1 10.5.1): all
+ * that XCR0 can name while CPUID offers no more. */
+struct guest_fpu {
+    uint8_t fxsave[512];
+} __attribute__((aligned(16)));
+
 /* Creates and destroys the engine's part of a vCPU: -XEN_ENOMEM or 0. The
  * engine finds the domain's second stage through v->domain. */
 int port_guest_create(struct vcpu *v);
@@ -151,6 +157,13 @@ void port_guest_destroy(struct vcpu *v);
  * not running. */
 void port_guest_load(struct vcpu *v, const struct guest_state *s);
 void port_guest_save(struct vcpu *v, struct guest_state *s);
+
+/* The same for x87 and SSE registers, which port_guest_load() and port_guest_save() leave
+ * alone. The core loads them once before v first runs (reset state), then only when
+ * a toolstack sets them: an engine keeps them across runs and never lets the
+ * hypervisor's own show. MXCSR has no reserved bit set. */
+void port_guest_load_fpu(struct vcpu *v, const struct guest_fpu *f);
+void port_guest_save_fpu(struct vcpu *v, struct guest_fpu *f);
 
 /* Reads or writes one MSR that the engine holds (EFER, STAR, FS_BASE, ...). */
 uint64_t port_guest_rdmsr(struct vcpu *v, uint32_t msr);
@@ -163,6 +176,10 @@ void port_guest_set_cr(struct vcpu *v, unsigned cr, uint64_t value);
  * the guest's registers after; *out says why it stopped. */
 void port_guest_run(struct vcpu *v, struct guest_regs *regs, const struct guest_entry *in,
                     struct guest_exit *out);
+
+/* v goes off this CPU and may run on another next: what the engine keeps of it in
+ * the CPU's own registers goes to memory. */
+void port_guest_leave(struct vcpu *v);
 
 /* Second-stage mappings of d were removed or tightened: no CPU may use an old
  * one after this returns. */

@@ -66,6 +66,7 @@ int arch_domain_create(struct domain *d, const struct xen_domctl_createdomain *c
     a->vendor = x86_vendor();
     a->special_gfn = gfn_invalid();
     d->arch = a;
+    cpuid_start_features(d);
     hvm_params_init(d);
     rc = p2m_init(d, x86_p2m_format());
     if (rc != 0) {
@@ -158,7 +159,7 @@ void arch_vcpu_run(struct vcpu *v)
 
 void arch_vcpu_switch_out(struct vcpu *v)
 {
-    /* The engine keeps the state of a vCPU that does not run. */
+    port_guest_leave(v);
 }
 
 void arch_vcpu_switch_in(struct vcpu *v)

@@ -5,7 +5,7 @@
 #include "core/arch.h"
 #include "x86/x86.h"
 
-#define ENTRY_ADDR UINT64_C(0x000ffffffffff000)
+#define ENTRY_MFN UINT64_C(0xffffffffff)
 #define TYPE_SHIFT 52u
 #define TYPE_MASK UINT64_C(0xf)
 #define LEAF_BIT (UINT64_C(1) << 7) /* both formats; above level 0 only */
@@ -25,66 +25,142 @@
 
 _Static_assert(P2M_TYPES <= TYPE_MASK + 1, "the page type does not fit in the entry");
 
-/* What a guest may do with a page of a type. Only its own memory is executable:
- * code in another's page, or in one the hypervisor writes, has no honest use. */
-struct rights {
-    bool r, w, x;
-};
+/*@ predicate p2m_readable(integer t) = t == P2M_RAM_RW || t == P2M_RAM_RO || t == P2M_SHARED ||
+        t == P2M_GRANT_RW || t == P2M_GRANT_RO || t == P2M_FOREIGN;
+    predicate p2m_writable(integer t) = t == P2M_RAM_RW || t == P2M_SHARED ||
+        t == P2M_GRANT_RW || t == P2M_FOREIGN;
+    predicate p2m_executable(integer t) = t == P2M_RAM_RW || t == P2M_RAM_RO; */
 
-static struct rights rights_of(enum p2m_type type)
+/*@ requires t <= TYPE_MASK && m <= ENTRY_MFN && (leaf == 0 || leaf == LEAF_BIT);
+    requires (hw & 0x7fffffffffffff88) == 0;
+    assigns \nothing;
+    ensures field(\result, PAGE_SHIFT, ENTRY_MFN) == m;
+    ensures field(\result, TYPE_SHIFT, TYPE_MASK) == t;
+    ensures (\result & LEAF_BIT) == leaf;
+    ensures (\result & EPT_RWX) == (hw & EPT_RWX) && (\result & 1) == (hw & 1) &&
+        (\result & 2) == (hw & 2) && (\result & 4) == (hw & 4);
+    ensures (\result & NPT_NX) == (hw & NPT_NX); */
+static uint64_t entry_of(uint64_t t, uint64_t m, uint64_t leaf, uint64_t hw)
+{
+    uint64_t e = (t << TYPE_SHIFT) | (m << PAGE_SHIFT) | leaf | hw;
+
+    //@ assert e == entry(hw, leaf, m, t);
+    return e;
+}
+
+/* What a guest may do with a page of a type, as hardware bits. Only its own memory is
+ * executable: code in another's page, or in one the hypervisor writes, has no honest use. */
+/*@ assigns \nothing;
+    ensures (\result & 0x7fffffffffffff88) == 0;
+    ensures readable: (\result & EPT_RWX) != 0 <==> p2m_readable(type);
+    ensures (\result & EPT_R) != 0 <==> p2m_readable(type);
+    ensures (\result & EPT_W) != 0 <==> p2m_writable(type);
+    ensures (\result & EPT_X) != 0 <==> p2m_executable(type); */
+static uint64_t ept_rights(enum p2m_type type)
 {
     switch (type) {
     case P2M_RAM_RW:
-        return (struct rights){true, true, true};
+        return EPT_WRITE_BACK | EPT_R | EPT_W | EPT_X;
     case P2M_RAM_RO:
-        return (struct rights){true, false, true};
+        return EPT_WRITE_BACK | EPT_R | EPT_X;
     case P2M_SHARED:
     case P2M_GRANT_RW:
     case P2M_FOREIGN:
-        return (struct rights){true, true, false};
+        return EPT_WRITE_BACK | EPT_R | EPT_W;
     case P2M_GRANT_RO:
-        return (struct rights){true, false, false};
+        return EPT_WRITE_BACK | EPT_R;
     default:
-        return (struct rights){false, false, false};
+        return 0;
     }
 }
 
+/*@ assigns \nothing;
+    ensures (\result & 0x7fffffffffffff88) == 0;
+    ensures (\result & NPT_P) != 0 <==> p2m_readable(type);
+    ensures (\result & NPT_W) != 0 <==> p2m_writable(type);
+    ensures p2m_readable(type) ==> ((\result & NPT_NX) == 0 <==> p2m_executable(type)); */
+static uint64_t npt_rights(enum p2m_type type)
+{
+    const uint64_t read = NPT_P | NPT_U | NPT_A | NPT_D;
+
+    switch (type) {
+    case P2M_RAM_RW:
+        return read | NPT_W;
+    case P2M_RAM_RO:
+        return read;
+    case P2M_SHARED:
+    case P2M_GRANT_RW:
+    case P2M_FOREIGN:
+        return read | NPT_W | NPT_NX;
+    case P2M_GRANT_RO:
+        return read | NPT_NX;
+    default:
+        return 0;
+    }
+}
+
+static bool possible_1g = true; /* set before the first domain */
+
+void x86_set_p2m_1g(bool possible)
+{
+    possible_1g = possible;
+}
+
+bool arch_p2m_leaf_1g(void)
+{
+    return possible_1g;
+}
+
+/*@ assigns \nothing;
+    ensures \result == 0; */
 uint64_t arch_p2m_empty(uint8_t format)
 {
     return 0; /* not present in either format, type P2M_INVALID */
 }
 
+/*@ requires table.v <= ENTRY_MFN;
+    assigns \nothing;
+    ensures field(\result, PAGE_SHIFT, ENTRY_MFN) == table.v;
+    ensures field(\result, TYPE_SHIFT, TYPE_MASK) == P2M_INVALID;
+    ensures (\result & LEAF_BIT) == 0;
+    ensures walked: (\result & (format == P2M_FORMAT_EPT ? EPT_RWX : NPT_P)) != 0; */
 uint64_t arch_p2m_encode_table(uint8_t format, mfn_t table)
 {
-    uint64_t addr = (table.v << PAGE_SHIFT) & ENTRY_ADDR;
-
     /* The accessed bit is set beforehand: the CPU never writes to the entry. */
-    return addr | (format == P2M_FORMAT_EPT ? EPT_RWX : NPT_P | NPT_W | NPT_U | NPT_A);
+    return entry_of(0, table.v, 0,
+                    format == P2M_FORMAT_EPT ? EPT_RWX : NPT_P | NPT_W | NPT_U | NPT_A);
 }
 
+/*@ requires m.v <= ENTRY_MFN && level <= 2 && type < P2M_TYPES;
+    assigns \nothing;
+    ensures type == P2M_INVALID ==> \result == 0;
+    ensures type != P2M_INVALID ==> field(\result, PAGE_SHIFT, ENTRY_MFN) == m.v;
+    ensures field(\result, TYPE_SHIFT, TYPE_MASK) == type;
+    ensures type != P2M_INVALID ==> ((\result & LEAF_BIT) != 0 <==> level > 0);
+    ensures format == P2M_FORMAT_EPT ==> ((\result & EPT_W) != 0 <==> p2m_writable(type));
+    ensures format == P2M_FORMAT_EPT ==> ((\result & EPT_X) != 0 <==> p2m_executable(type));
+    ensures format != P2M_FORMAT_EPT ==> ((\result & NPT_P) != 0 <==> p2m_readable(type));
+    ensures format != P2M_FORMAT_EPT ==> ((\result & NPT_W) != 0 <==> p2m_writable(type));
+    ensures format != P2M_FORMAT_EPT && p2m_readable(type) ==>
+        ((\result & NPT_NX) == 0 <==> p2m_executable(type)); */
 uint64_t arch_p2m_encode_leaf(uint8_t format, mfn_t m, enum p2m_type type, unsigned level)
 {
-    struct rights may = rights_of(type);
-    uint64_t e = (uint64_t)type << TYPE_SHIFT;
-
     check(level <= 2);
     if (type == P2M_INVALID) {
         return arch_p2m_empty(format);
     }
-    e |= (m.v << PAGE_SHIFT) & ENTRY_ADDR;
-    if (level > 0) {
-        e |= LEAF_BIT;
-    }
-    if (!may.r) {
-        return e;
-    }
-    if (format == P2M_FORMAT_EPT) {
-        return e | EPT_WRITE_BACK | EPT_R | (may.w ? EPT_W : 0) | (may.x ? EPT_X : 0);
-    }
-    return e | NPT_P | NPT_U | NPT_A | NPT_D | (may.w ? NPT_W : 0) | (may.x ? 0 : NPT_NX);
+    return entry_of(type, m.v, level > 0 ? LEAF_BIT : 0,
+                    format == P2M_FORMAT_EPT ? ept_rights(type) : npt_rights(type));
 }
 
 /* An entry that hardware takes for absent may still say something: its type. */
+/*@ assigns \nothing;
+    ensures \result.present <==> field(entry, TYPE_SHIFT, TYPE_MASK) != P2M_INVALID ||
+        (entry & (format == P2M_FORMAT_EPT ? EPT_RWX : NPT_P)) != 0;
+    ensures \result.leaf <==> \result.present && (level == 0 || (entry & LEAF_BIT) != 0);
+    ensures \result.present ==> \result.mfn.v == field(entry, PAGE_SHIFT, ENTRY_MFN);
+    ensures !\result.present ==> \result.mfn.v == MFN_INVALID_V;
+    ensures \result.type == (\result.leaf ? field(entry, TYPE_SHIFT, TYPE_MASK) : P2M_INVALID); */
 struct p2m_slot arch_p2m_decode(uint8_t format, uint64_t entry, unsigned level)
 {
     uint64_t hw = format == P2M_FORMAT_EPT ? EPT_RWX : NPT_P;
@@ -96,7 +172,7 @@ struct p2m_slot arch_p2m_decode(uint8_t format, uint64_t entry, unsigned level)
     }
     s.present = true;
     s.leaf = level == 0 || (entry & LEAF_BIT) != 0;
-    s.mfn = mfn((entry & ENTRY_ADDR) >> PAGE_SHIFT);
+    s.mfn = mfn((entry >> PAGE_SHIFT) & ENTRY_MFN);
     if (s.leaf) {
         s.type = (uint8_t)type;
     }

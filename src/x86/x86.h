@@ -22,6 +22,14 @@ uint8_t x86_p2m_format(void);
 void x86_set_vendor(uint8_t vendor);
 uint8_t x86_vendor(void);
 
+/* What the machine's CPU has, as feature words in the order of
+ * <xen/arch-x86/cpufeatureset.h>: the rest is not shown to domains made from now on,
+ * unless software provides it. Default: everything. */
+#define X86_HOST_WORDS 7u
+void x86_set_host_features(const uint32_t words[X86_HOST_WORDS]);
+/* Whether the CPU takes leaves of 1 GiB in second-stage tables. Default true. */
+void x86_set_p2m_1g(bool possible);
+
 /* Architectural bits used by more than one file. */
 #define CR0_PE (UINT64_C(1) << 0)
 #define CR0_ET (UINT64_C(1) << 4)

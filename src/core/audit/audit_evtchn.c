@@ -92,7 +92,10 @@ void audit_evtchn(struct audit_report *r, const struct domain *d)
                     "d%u: storage of port %u disagrees with %u valid ports", d->id, port,
                     d->evtchn.valid_ports);
         if (e == NULL) {
-            port = (port / EVTCHN_PER_BUCKET + 1) * EVTCHN_PER_BUCKET;
+            bool group = d->evtchn.group[port / PORTS_PER_GROUP] != NULL;
+            uint32_t step = group ? EVTCHN_PER_BUCKET : PORTS_PER_GROUP;
+
+            port = (port / step + 1) * step;
             continue;
         }
         if (e->state > EVTCHN_RESERVED) {

@@ -29,7 +29,10 @@ void hv_log(unsigned level, const char *fmt, ...) __attribute__((format(printf, 
 #define CONSOLE_LEVELS_DEFAULT 3u
 void console_show(unsigned levels);
 
-/* The same for what a guest can provoke: names d, and shows at most
+/* The same for hv_log_guest(). */
+void console_show_guests(unsigned levels);
+
+/* As hv_log(), for what a guest can provoke: names d, and shows at most
  * CONSOLE_GUEST_LINES lines per second of system time for it. */
 #define CONSOLE_GUEST_LINES 10u
 void hv_log_guest(struct domain *d, unsigned level, const char *fmt, ...)

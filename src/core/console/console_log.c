@@ -25,6 +25,11 @@ static bool log_shows(unsigned level)
     return level < (hv != NULL ? hv->log_levels : CONSOLE_LEVELS_DEFAULT);
 }
 
+void console_show_guests(unsigned levels)
+{
+    hv->guest_log_levels = levels;
+}
+
 void console_show(unsigned levels)
 {
     hv->log_levels = levels;
@@ -101,7 +106,7 @@ void hv_log_guest(struct domain *d, unsigned level, const char *fmt, ...)
     size_t n;
     va_list ap;
 
-    if (!log_shows(level) || !log_allowed(d, &lost)) {
+    if (level >= hv->guest_log_levels || !log_allowed(d, &lost)) {
         return;
     }
     if (lost != 0) {

@@ -40,7 +40,8 @@ void control_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info
 /* One operation each; d is what it is for, and no other control operation on it
  * is under way. */
 int64_t domctl_create(struct xen_domctl *op, bool *copyback);
-int64_t domctl_domain_info(struct domain *d, struct xen_domctl *op, bool *copyback);
+/* d may be NULL: no domain has that number. */
+int64_t domctl_domain_info(struct vcpu *v, struct domain *d, struct xen_domctl *op, bool *copyback);
 int64_t domctl_pause(struct vcpu *v, struct domain *d);
 int64_t domctl_unpause(struct domain *d);
 int64_t domctl_resume(struct vcpu *v, struct domain *d);

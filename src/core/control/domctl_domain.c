@@ -5,6 +5,7 @@
 #include "core/control/control.h"
 #include "core/domain/domain.h"
 #include "core/hypercall/hypercall.h"
+#include "core/policy/policy.h"
 #include "core/state.h"
 #include "core/time/pvclock.h"
 
@@ -122,9 +123,10 @@ void control_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info
 
 /* The domain with that number, or the first one after it: how a toolstack without
  * XEN_SYSCTL_getdomaininfolist goes through all of them. */
-int64_t domctl_domain_info(struct domain *d, struct xen_domctl *op, bool *copyback)
+int64_t domctl_domain_info(struct vcpu *v, struct domain *d, struct xen_domctl *op, bool *copyback)
 {
     struct domain *found = d;
+    int rc = 0;
 
     if (found == NULL) {
         if (op->domain >= DOMID_FIRST_RESERVED) {
@@ -134,14 +136,17 @@ int64_t domctl_domain_info(struct domain *d, struct xen_domctl *op, bool *copyba
         if (found == NULL) {
             return -XEN_ESRCH;
         }
+        rc = policy_check(POLICY_DOMAIN_INFO, v->domain, found);
     }
-    control_domain_info(found, &op->u.getdomaininfo);
-    op->domain = found->id;
-    *copyback = true;
+    if (rc == 0) {
+        control_domain_info(found, &op->u.getdomaininfo);
+        op->domain = found->id;
+        *copyback = true;
+    }
     if (found != d) {
         domain_put(found);
     }
-    return 0;
+    return rc;
 }
 
 int64_t domctl_pause(struct vcpu *v, struct domain *d)

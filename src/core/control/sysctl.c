@@ -21,13 +21,20 @@ static int64_t domain_list(struct vcpu *v, struct xen_sysctl *op)
     while (n < max && id < DOMID_FIRST_RESERVED) {
         struct domain *d = domain_next((domid_t)id);
         struct xen_domctl_getdomaininfo info;
+        int rc;
 
         if (d == NULL) {
             break;
         }
-        control_domain_info(d, &info);
         id = d->id + 1u;
+        rc = policy_check(POLICY_DOMAIN_INFO, v->domain, d);
+        if (rc == 0) {
+            control_domain_info(d, &info);
+        }
         domain_put(d);
+        if (rc != 0) {
+            continue;
+        }
         if (guest_copy_out(v, gva + n * sizeof(info), &info, sizeof(info)) != 0) {
             return -XEN_EFAULT;
         }
@@ -111,6 +118,15 @@ static int64_t perform(struct vcpu *v, struct xen_sysctl *op)
     }
 }
 
+/* Who is told of no domain, not even of itself, is told that it may not ask. */
+static int authorise(struct vcpu *v, uint32_t cmd)
+{
+    if (cmd == XEN_SYSCTL_getdomaininfolist) {
+        return policy_check(POLICY_DOMAIN_INFO, v->domain, v->domain);
+    }
+    return policy_check(POLICY_SYSCTL, v->domain, NULL);
+}
+
 int64_t do_sysctl(struct vcpu *v, uint64_t args[6])
 {
     struct xen_sysctl op;
@@ -122,7 +138,7 @@ int64_t do_sysctl(struct vcpu *v, uint64_t args[6])
     if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION) {
         return -XEN_EACCES;
     }
-    rc = policy_check(POLICY_SYSCTL, v->domain, NULL);
+    rc = authorise(v, op.cmd);
     if (rc != 0) {
         return rc;
     }

@@ -34,8 +34,7 @@ static int config_check(const struct xen_domctl_createdomain *cfg)
     if (cfg->max_vcpus < 1 || cfg->max_vcpus > MAX_VCPUS) {
         return -XEN_EINVAL;
     }
-    if ((cfg->grant_opts & ~XEN_DOMCTL_GRANT_version_mask) != 0 ||
-        XEN_DOMCTL_GRANT_version(cfg->grant_opts) > 2) {
+    if ((cfg->grant_opts & ~XEN_DOMCTL_GRANT_version_mask) != 0) {
         return -XEN_EINVAL;
     }
     if (cfg->max_grant_frames > (int32_t)GNTTAB_MAX_FRAMES || cfg->max_grant_frames == 0) {
@@ -86,7 +85,8 @@ static int domain_build(struct domain *d, const struct xen_domctl_createdomain *
     }
     rc = evtchn_init(d, cfg->max_evtchn_port);
     if (rc == 0) {
-        rc = gnttab_init(d, grant_frames, maptrack_frames);
+        rc = gnttab_init(d, XEN_DOMCTL_GRANT_version(cfg->grant_opts), grant_frames,
+                         maptrack_frames);
     }
     if (rc == 0) {
         rc = arch_domain_create(d, cfg);

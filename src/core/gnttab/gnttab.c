@@ -71,7 +71,7 @@ int gnttab_grow(struct domain *d, uint32_t frames)
     return rc;
 }
 
-int gnttab_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrack)
+int gnttab_init(struct domain *d, uint32_t max_version, uint32_t max_frames, uint32_t max_maptrack)
 {
     struct gnttab *t = &d->gnttab;
     int rc = -XEN_ENOMEM;
@@ -79,11 +79,12 @@ int gnttab_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrack)
     lock_init(&t->lock, LOCK_GNTTAB);
     max_frames = max_frames == UINT32_MAX ? GNTTAB_DEFAULT_FRAMES : max_frames;
     max_maptrack = max_maptrack == UINT32_MAX ? GNTTAB_DEFAULT_MAPTRACK_FRAMES : max_maptrack;
-    if (max_frames == 0 || max_frames > GNTTAB_MAX_FRAMES ||
-        max_maptrack > GNTTAB_MAX_MAPTRACK_FRAMES) {
+    if (max_version < 1 || max_version > GNTTAB_MAX_VERSION || max_frames == 0 ||
+        max_frames > GNTTAB_MAX_FRAMES || max_maptrack > GNTTAB_MAX_MAPTRACK_FRAMES) {
         return -XEN_EINVAL;
     }
     t->version = 1;
+    t->max_version = max_version;
     t->max_frames = max_frames;
     t->max_maptrack_frames = max_maptrack;
     t->maptrack_free = MAPTRACK_NONE;

@@ -18,6 +18,7 @@ struct vcpu;
 struct gnttab_active;   /* gnttab_private.h */
 struct gnttab_maptrack; /* gnttab_private.h */
 
+#define GNTTAB_MAX_VERSION 2u
 #define GNTTAB_MAX_FRAMES 512u
 #define GNTTAB_MAX_MAPTRACK_FRAMES 4096u
 /* What a count of (uint32_t)-1, "the default", means. */
@@ -26,7 +27,8 @@ struct gnttab_maptrack; /* gnttab_private.h */
 
 struct gnttab {
     struct lock lock;
-    uint32_t version; /* 1 or 2 */
+    uint32_t version;     /* 1 or 2 */
+    uint32_t max_version; /* what the domain may switch to */
     uint32_t nr_frames, max_frames;
     uint32_t nr_status_frames; /* 0 in version 1 */
     uint32_t max_maptrack_frames;
@@ -51,8 +53,9 @@ struct gnttab {
  * LOCK_GNTTAB or above, and none at all for gnttab_teardown() and the hypercall,
  * which may drop the last reference of a domain. */
 
-/* -XEN_EINVAL for counts beyond what there can be, -XEN_ENOMEM or 0. */
-int gnttab_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrack);
+/* -XEN_EINVAL for counts beyond what there can be, or a highest version that is not 1
+ * or 2; -XEN_ENOMEM or 0. */
+int gnttab_init(struct domain *d, uint32_t max_version, uint32_t max_frames, uint32_t max_maptrack);
 /* The frame behind grant-table index idx, growing the table when it may: for
  * XENMAPSPACE_grant_table, the caller is about to map it at g. Removes the
  * mapping that the guest had of it. The frame stays until d is freed.

@@ -159,6 +159,10 @@ int gnttab_set_version(struct domain *d, uint32_t version)
     if (version != 1 && version != 2) {
         return -XEN_EINVAL;
     }
+    /* As if the operation were not known: what a version 1 guest goes by. */
+    if (version > t->max_version) {
+        return -XEN_ENOSYS;
+    }
     lock_acquire(&t->lock);
     if (t->version != version) {
         rc = change_version(d, version);

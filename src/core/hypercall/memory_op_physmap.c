@@ -173,7 +173,7 @@ int64_t memory_op_add_to_physmap(struct vcpu *v, uint64_t start, uint64_t args[6
         return -XEN_EFAULT;
     }
     if (a.space == XENMAPSPACE_gmfn_foreign) {
-        return -XEN_EINVAL; /* the batch names the other domain */
+        return -XEN_ENOSYS; /* the batch names the other domain */
     }
     rc = memory_op_target(v, a.domid, POLICY_MEMORY_MAP, &d);
     if (rc != 0) {

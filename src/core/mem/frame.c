@@ -8,11 +8,24 @@
 #include "core/mem/page_alloc.h"
 #include "core/state.h"
 
+/*@ requires frame_table;
+    assigns \nothing;
+    ensures \result <==> m.v < hv->max_mfn && word_state(hv->frames[m.v]) != FRAME_ABSENT; */
 bool frame_valid(mfn_t m)
 {
     return m.v < hv->max_mfn && fw_state(load_u64(&hv->frames[m.v])) != FRAME_ABSENT;
 }
 
+/*@ requires frame_table;
+    assigns \nothing;
+    ensures m.v >= hv->max_mfn ==> \result.state == FRAME_ABSENT;
+    ensures m.v < hv->max_mfn ==> \result.state == word_state(hv->frames[m.v]);
+    ensures m.v < hv->max_mfn && word_used(hv->frames[m.v]) ==>
+        \result.type == word_type(hv->frames[m.v]) && \result.refs == word_refs(hv->frames[m.v]) &&
+        \result.type_count == word_type_count(hv->frames[m.v]) &&
+        \result.owner == word_owner(hv->frames[m.v]);
+    ensures INV_MEM_1: m.v < hv->max_mfn && !word_used(hv->frames[m.v]) ==>
+        \result.refs == 0 && \result.type == FRAME_NONE && \result.owner == 0; */
 struct frame frame_read(mfn_t m)
 {
     if (m.v >= hv->max_mfn)
@@ -20,8 +33,26 @@ struct frame frame_read(mfn_t m)
     return fw_unpack(load_u64(&hv->frames[m.v]));
 }
 
+/*@ // From w to n by one reference more: the frame was not free, and nothing else changed.
+    predicate word_got(integer w, integer n) = word_used(w) && word_refs(w) > 0 &&
+        n == with(w, 24, 0x1ffffff, word_refs(w) + 1) && word_refs(n) == word_refs(w) + 1 &&
+        word_type(w) != FRAME_HYP && word_type(w) != FRAME_P2M; */
+
 /* One more reference to a frame that has some; *owner is the frame's owner, and
  * with match set must be so already. */
+/*@ requires frame_table && \valid(owner);
+    requires \separated(owner, hv, hv->frames + (0 .. hv->max_mfn - 1));
+    requires m.v < hv->max_mfn ==> INV_MEM_2(hv->frames[m.v]) && INV_MEM_3(hv->frames[m.v]);
+    assigns hv->frames[m.v], *owner;
+    ensures fails: !\result && m.v < hv->max_mfn ==> hv->frames[m.v] == \old(hv->frames[m.v]);
+    ensures !\result ==> *owner == \old(*owner);
+    ensures frame_got: \result ==> m.v < hv->max_mfn &&
+        word_got(\old(hv->frames[m.v]), hv->frames[m.v]);
+    ensures owned: \result ==> *owner == word_owner(hv->frames[m.v]) &&
+        (match ==> *owner == \old(*owner));
+    ensures no_overflow: \result ==> word_refs(hv->frames[m.v]) <= FRAME_REFS_MAX;
+    ensures INV_MEM_2: m.v < hv->max_mfn ==> INV_MEM_2(hv->frames[m.v]);
+    ensures INV_MEM_3: m.v < hv->max_mfn ==> INV_MEM_3(hv->frames[m.v]); */
 static bool get(mfn_t m, bool match, domid_t *owner)
 {
     uint64_t *p, word;
@@ -29,6 +60,9 @@ static bool get(mfn_t m, bool match, domid_t *owner)
     if (m.v >= hv->max_mfn)
         return false;
     p = &hv->frames[m.v];
+    /*@ loop invariant hv->frames[m.v] == \at(hv->frames[m.v], Pre);
+        loop assigns word, hv->frames[m.v];
+        loop variant 1; */
     do {
         word = load_u64(p);
         if (!fw_is_used(word) || fw_refs(word) == 0 || fw_refs(word) >= FRAME_REFS_MAX)
@@ -42,14 +76,29 @@ static bool get(mfn_t m, bool match, domid_t *owner)
     return true;
 }
 
+/*@ requires frame_table;
+    requires m.v < hv->max_mfn ==> INV_MEM_2(hv->frames[m.v]) && INV_MEM_3(hv->frames[m.v]);
+    assigns hv->frames[m.v];
+    ensures !\result && m.v < hv->max_mfn ==> hv->frames[m.v] == \old(hv->frames[m.v]);
+    ensures \result ==> m.v < hv->max_mfn && word_got(\old(hv->frames[m.v]), hv->frames[m.v]) &&
+        word_owner(hv->frames[m.v]) == owner;
+    ensures m.v < hv->max_mfn ==> INV_MEM_2(hv->frames[m.v]) && INV_MEM_3(hv->frames[m.v]); */
 bool frame_get(mfn_t m, domid_t owner)
 {
     return get(m, true, &owner);
 }
 
+/*@ requires frame_table && \valid(owner);
+    requires \separated(owner, hv, hv->frames + (0 .. hv->max_mfn - 1));
+    requires m.v < hv->max_mfn ==> INV_MEM_2(hv->frames[m.v]) && INV_MEM_3(hv->frames[m.v]);
+    assigns hv->frames[m.v], *owner;
+    ensures !\result && m.v < hv->max_mfn ==> hv->frames[m.v] == \old(hv->frames[m.v]);
+    ensures \result ==> m.v < hv->max_mfn && word_got(\old(hv->frames[m.v]), hv->frames[m.v]) &&
+        *owner == word_owner(hv->frames[m.v]);
+    ensures m.v < hv->max_mfn ==> INV_MEM_2(hv->frames[m.v]) && INV_MEM_3(hv->frames[m.v]); */
 bool frame_get_any(mfn_t m, domid_t *owner)
 {
-    domid_t found;
+    domid_t found = DOMID_INVALID;
 
     if (!get(m, false, &found))
         return false;
@@ -57,12 +106,28 @@ bool frame_get_any(mfn_t m, domid_t *owner)
     return true;
 }
 
+/*@ requires frame_table && m.v < hv->max_mfn;
+    requires held: word_used(hv->frames[m.v]) && word_refs(hv->frames[m.v]) > 0;
+    requires INV_MEM_2(hv->frames[m.v]) && INV_MEM_3(hv->frames[m.v]);
+    requires not_the_typed_one: word_refs(hv->frames[m.v]) > word_type_count(hv->frames[m.v]);
+    requires not_the_allocations:
+        word_allocated(hv->frames[m.v]) != 0 ==> word_refs(hv->frames[m.v]) > 1;
+    behavior kept:
+        assumes word_refs(hv->frames[m.v]) > 1;
+        ensures balance: hv->frames[m.v] ==
+            with(\old(hv->frames[m.v]), 24, 0x1ffffff, word_refs(\old(hv->frames[m.v])) - 1);
+        ensures word_refs(hv->frames[m.v]) == word_refs(\old(hv->frames[m.v])) - 1;
+        ensures INV_MEM_2: INV_MEM_2(hv->frames[m.v]);
+        ensures INV_MEM_3: INV_MEM_3(hv->frames[m.v]); */
 void frame_put(mfn_t m)
 {
     uint64_t *p, word;
 
     check(m.v < hv->max_mfn);
     p = &hv->frames[m.v];
+    /*@ loop invariant hv->frames[m.v] == \at(hv->frames[m.v], Pre);
+        loop assigns word, hv->frames[m.v];
+        loop variant 1; */
     do {
         word = load_u64(p);
         check(fw_is_used(word) && fw_refs(word) > 0);
@@ -73,6 +138,21 @@ void frame_put(mfn_t m)
         page_free_one(m);
 }
 
+/*@ requires frame_table && m.v < hv->max_mfn && FRAME_NONE < type < FRAME_HYP;
+    requires held: word_used(hv->frames[m.v]) &&
+        word_refs(hv->frames[m.v]) > word_type_count(hv->frames[m.v]);
+    requires INV_MEM_2(hv->frames[m.v]) && INV_MEM_3(hv->frames[m.v]);
+    assigns hv->frames[m.v];
+    ensures !\result ==> hv->frames[m.v] == \old(hv->frames[m.v]);
+    ensures \result ==> word_type(hv->frames[m.v]) == type && word_type_count(hv->frames[m.v]) ==
+        word_type_count(\old(hv->frames[m.v])) + 1 <= FRAME_TYPE_COUNT_MAX;
+    ensures exclusive: \result && word_type_count(\old(hv->frames[m.v])) > 0 ==>
+        word_type(\old(hv->frames[m.v])) == type;
+    ensures never_of_own_frames: \result ==> word_type(\old(hv->frames[m.v])) < FRAME_HYP;
+    ensures word_refs(hv->frames[m.v]) == word_refs(\old(hv->frames[m.v]));
+    ensures word_owner(hv->frames[m.v]) == word_owner(\old(hv->frames[m.v]));
+    ensures INV_MEM_2: INV_MEM_2(hv->frames[m.v]);
+    ensures INV_MEM_3: INV_MEM_3(hv->frames[m.v]); */
 bool frame_get_type(mfn_t m, enum frame_type type)
 {
     uint64_t *p, word, count;
@@ -80,6 +160,9 @@ bool frame_get_type(mfn_t m, enum frame_type type)
     check(type > FRAME_NONE && type < FRAME_HYP);
     check(m.v < hv->max_mfn);
     p = &hv->frames[m.v];
+    /*@ loop invariant hv->frames[m.v] == \at(hv->frames[m.v], Pre);
+        loop assigns word, count, hv->frames[m.v];
+        loop variant 1; */
     do {
         word = load_u64(p);
         count = fw_type_count(word);
@@ -93,12 +176,26 @@ bool frame_get_type(mfn_t m, enum frame_type type)
     return true;
 }
 
+/*@ requires frame_table && m.v < hv->max_mfn;
+    requires held: word_used(hv->frames[m.v]) && word_type_count(hv->frames[m.v]) > 0;
+    requires INV_MEM_2(hv->frames[m.v]) && INV_MEM_3(hv->frames[m.v]);
+    assigns hv->frames[m.v];
+    ensures word_type_count(hv->frames[m.v]) == word_type_count(\old(hv->frames[m.v])) - 1;
+    ensures word_type(hv->frames[m.v]) == (word_type_count(\old(hv->frames[m.v])) > 1 ?
+        word_type(\old(hv->frames[m.v])) : FRAME_NONE);
+    ensures word_refs(hv->frames[m.v]) == word_refs(\old(hv->frames[m.v]));
+    ensures word_owner(hv->frames[m.v]) == word_owner(\old(hv->frames[m.v]));
+    ensures INV_MEM_2: INV_MEM_2(hv->frames[m.v]);
+    ensures INV_MEM_3: INV_MEM_3(hv->frames[m.v]); */
 void frame_put_type(mfn_t m)
 {
     uint64_t *p, word, count;
 
     check(m.v < hv->max_mfn);
     p = &hv->frames[m.v];
+    /*@ loop invariant hv->frames[m.v] == \at(hv->frames[m.v], Pre);
+        loop assigns word, count, hv->frames[m.v];
+        loop variant 1; */
     do {
         word = load_u64(p);
         count = fw_type_count(word);
@@ -107,12 +204,29 @@ void frame_put_type(mfn_t m)
                           fw_with_type(word, count > 1 ? fw_type(word) : FRAME_NONE, count - 1)));
 }
 
+/*@ requires frame_table && m.v < hv->max_mfn;
+    requires held: word_used(hv->frames[m.v]) && word_refs(hv->frames[m.v]) > 0;
+    requires callers_own: word_allocated(hv->frames[m.v]) != 0 ==>
+        word_refs(hv->frames[m.v]) > 1 &&
+        word_refs(hv->frames[m.v]) > word_type_count(hv->frames[m.v]);
+    requires INV_MEM_2(hv->frames[m.v]) && INV_MEM_3(hv->frames[m.v]);
+    assigns hv->frames[m.v];
+    ensures \result <==> word_allocated(\old(hv->frames[m.v])) != 0;
+    ensures !\result ==> hv->frames[m.v] == \old(hv->frames[m.v]);
+    ensures once: word_allocated(hv->frames[m.v]) == 0;
+    ensures \result ==> word_refs(hv->frames[m.v]) == word_refs(\old(hv->frames[m.v])) - 1;
+    ensures word_owner(hv->frames[m.v]) == word_owner(\old(hv->frames[m.v]));
+    ensures INV_MEM_2: INV_MEM_2(hv->frames[m.v]);
+    ensures INV_MEM_3: INV_MEM_3(hv->frames[m.v]); */
 bool frame_release_allocation(mfn_t m)
 {
     uint64_t *p, word;
 
     check(m.v < hv->max_mfn);
     p = &hv->frames[m.v];
+    /*@ loop invariant hv->frames[m.v] == \at(hv->frames[m.v], Pre);
+        loop assigns word, hv->frames[m.v];
+        loop variant 1; */
     do {
         word = load_u64(p);
         check(fw_is_used(word) && fw_refs(word) > 0);

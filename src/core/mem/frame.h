@@ -44,6 +44,22 @@ enum frame_type {
 #define FRAME_TYPE_COUNT_MAX ((1u << 17) - 1)
 #define FRAME_REFS_MAX ((1u << 25) - 1)
 
+/*@ logic integer word_state(integer w) = field(w, 0, 0x3);
+    logic integer word_type(integer w) = field(w, 2, 0xf);
+    logic integer word_type_count(integer w) = field(w, 6, 0x1ffff);
+    logic integer word_allocated(integer w) = field(w, 23, 0x1);
+    logic integer word_refs(integer w) = field(w, 24, 0x1ffffff);
+    logic integer word_owner(integer w) = field(w, 49, 0x7fff);
+    predicate word_used(integer w) = word_state(w) == FRAME_USED;
+    predicate word_free(integer w) = word_state(w) == FRAME_FREE;
+
+    // As src/core/audit/audit_mem.c checks them of each word.
+    predicate INV_MEM_2(integer w) = word_used(w) ==>
+        word_refs(w) > 0 && (word_allocated(w) != 0 ==> word_type(w) < FRAME_HYP);
+    predicate INV_MEM_3(integer w) = word_used(w) ==>
+        word_type_count(w) <= word_refs(w) && word_type(w) < FRAME_TYPES &&
+        (word_type_count(w) > 0 <==> FRAME_NONE < word_type(w) < FRAME_HYP); */
+
 /* A decoded word. */
 struct frame {
     uint8_t state, type;

@@ -138,6 +138,9 @@ bool p2m_leaf_possible(gfn_t g, mfn_t m, unsigned order, enum p2m_type type)
     switch (type) {
     case P2M_RAM_RW:
     case P2M_RAM_RO:
+        if (order == P2M_1G && !arch_p2m_leaf_1g()) {
+            return false;
+        }
         break;
     case P2M_MMIO_DM:
     case P2M_POD:

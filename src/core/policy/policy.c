@@ -54,6 +54,28 @@ static const struct policy_line table[POLICY_OPS] = {
     [POLICY_DOMAIN_INFO] = {XENSTORE, XENSTORE, XENSTORE, NEVER},
 };
 
+/*@ // What no unprivileged domain may do to anybody.
+    predicate control_op(integer op) = op == POLICY_FOREIGN_MAP || op == POLICY_MACHINE_MAP ||
+        op == POLICY_SHUTDOWN_OTHER || op == POLICY_CONSOLE_READ || op == POLICY_DOMCTL ||
+        op == POLICY_SYSCTL || op == POLICY_PLATFORM || op == POLICY_MEMORY_CLAIM ||
+        op == POLICY_POD_TARGET || op == POLICY_MEM_ACCESS || op == POLICY_RESOURCE_MAP;
+    // What it may do to itself alone.
+    predicate own_op(integer op) = op == POLICY_MEMORY_ADJUST || op == POLICY_MEMORY_STAT ||
+        op == POLICY_MEMORY_MAP || op == POLICY_EVTCHN_UNBOUND || op == POLICY_EVTCHN_STATUS ||
+        op == POLICY_EVTCHN_RESET || op == POLICY_GRANT_SETUP || op == POLICY_GRANT_QUERY ||
+        op == POLICY_HVM_PARAM_GET || op == POLICY_HVM_PARAM_SET;
+    // What two domains do together.
+    predicate peer_op(integer op) = op == POLICY_EVTCHN_BIND || op == POLICY_GRANT_MAP ||
+        op == POLICY_GRANT_COPY || op == POLICY_EVTCHN_PEER; */
+
+/*@ requires \valid_read(subject) && \valid_read(hv);
+    assigns \nothing;
+    ensures rule == NEVER ==> !\result;
+    ensures rule == ALWAYS ==> \result;
+    ensures rule == UNLESS_SILO ==> (\result <==> !hv->policy_silo);
+    ensures rule == XENSTORE ==> (\result <==> subject->xenstore);
+    ensures rule == BUILT_IN_CONSOLE ==> (\result <==> subject->console.ring != \null);
+    ensures unknown_is_never: rule > UNLESS_SILO ==> !\result; */
 static bool holds(unsigned rule, const struct domain *subject)
 {
     switch (rule) {
@@ -70,6 +92,12 @@ static bool holds(unsigned rule, const struct domain *subject)
     }
 }
 
+/*@ requires \valid_read(line) && (object == \null || \valid_read(object));
+    assigns \nothing;
+    ensures object == \null ==> \result == line->system;
+    ensures object != \null && object == subject ==> \result == line->self;
+    ensures object != \null && object != subject ==>
+        \result == (object->privileged ? line->control : line->other); */
 static unsigned rule_of(const struct policy_line *line, const struct domain *subject,
                         const struct domain *object)
 {
@@ -82,6 +110,22 @@ static unsigned rule_of(const struct policy_line *line, const struct domain *sub
     return object->privileged ? line->control : line->other;
 }
 
+/*@ requires op < POLICY_OPS && \valid_read(hv) && \valid_read(subject);
+    requires object == \null || \valid_read(object);
+    assigns \nothing;
+    ensures total: \result == 0 || \result == -XEN_EPERM;
+    ensures subject->privileged ==> \result == 0;
+    ensures no_control: !subject->privileged && control_op(op) ==> \result == -XEN_EPERM;
+    ensures own: !subject->privileged && own_op(op) && object != subject ==>
+        \result == -XEN_EPERM;
+    ensures own_op(op) && object == subject ==> \result == 0;
+    ensures silo: !subject->privileged && peer_op(op) && hv->policy_silo && object != subject &&
+        (object != \null ==> !object->privileged) ==> \result == -XEN_EPERM;
+    ensures system: !subject->privileged && object == \null ==> \result == -XEN_EPERM;
+    ensures console: !subject->privileged && op == POLICY_CONSOLE_WRITE ==>
+        (\result == 0 <==> object == subject && subject->console.ring != \null);
+    ensures info: !subject->privileged && op == POLICY_DOMAIN_INFO && !subject->xenstore ==>
+        \result == -XEN_EPERM; */
 int policy_check(enum policy_op op, const struct domain *subject, const struct domain *object)
 {
     check(op < POLICY_OPS);
@@ -91,6 +135,14 @@ int policy_check(enum policy_op op, const struct domain *subject, const struct d
     return -XEN_EPERM;
 }
 
+/*@ requires op < POLICY_OPS && \valid_read(hv) && \valid_read(subject) && \valid_read(a);
+    requires b == \null || \valid_read(b);
+    assigns \nothing;
+    ensures \result == 0 || \result == -XEN_EPERM;
+    ensures no_control: !subject->privileged && !a->privileged && control_op(op) ==>
+        \result == -XEN_EPERM;
+    ensures own: !subject->privileged && !a->privileged && own_op(op) && a != b ==>
+        \result == -XEN_EPERM; */
 int policy_check_pair(enum policy_op op, const struct domain *subject, const struct domain *a,
                       const struct domain *b)
 {

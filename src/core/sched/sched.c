@@ -324,6 +324,7 @@ static void switch_in(struct cpu *c, struct vcpu *next)
 {
     c->current = next;
     timer_set(&c->rq.slice, c->rq.look_at);
+    vcpu_areas_settle(next);
     pvclock_update(next);
     arch_vcpu_switch_in(next);
     vcpu_timers_switch_in(next);
@@ -362,6 +363,7 @@ void schedule(void)
     if (next == prev) {
         if (next != NULL && c->rq.slice.expires != c->rq.look_at) {
             timer_set(&c->rq.slice, c->rq.look_at);
+            vcpu_areas_settle(next);
             pvclock_update(next);
         }
         return;

@@ -43,7 +43,7 @@ struct vcpu {
     /* Runstate, exact to the nanosecond. */
     struct vcpu_runstate_info runstate;
     uint64_t runstate_gva;          /* registered area (linear address) or 0 */
-    struct vcpu_area runstate_area; /* under the run queue lock */
+    struct vcpu_area runstate_area; /* under the run queue lock; none: not mapped yet */
 
     struct timer singleshot, periodic, poll;
     uint64_t periodic_period; /* ns, 0: off */
@@ -101,6 +101,9 @@ void vcpu_unregister_info(struct vcpu *v);
  * caller: 0 or -XEN_EFAULT. */
 int vcpu_area_pin(struct vcpu *caller, uint64_t gva, uint32_t n, struct vcpu_area *out);
 void vcpu_area_unpin(struct vcpu_area *a);
+/* Looks again for v's registered areas that had no memory at their address. v comes
+ * onto this CPU; no lock is held. */
+void vcpu_areas_settle(struct vcpu *v);
 /* Writes n bytes at position pos of the structure. */
 void vcpu_area_write(const struct vcpu_area *a, uint32_t pos, const void *src, uint32_t n);
 

@@ -1,5 +1,6 @@
 /* Structures in guest memory that the hypervisor keeps up to date. */
 #include "base/arith.h"
+#include "base/atomic.h"
 #include "base/check.h"
 #include "base/string.h"
 #include "base/xen.h"
@@ -51,6 +52,33 @@ void vcpu_area_unpin(struct vcpu_area *a)
         guest_page_unpin(a->page2);
     }
     *a = (struct vcpu_area){.page = NULL};
+}
+
+/* The address, or what is there, may have been replaced meanwhile: by somebody who
+ * has looked himself. */
+static void settle(struct vcpu *v, const uint64_t *gva, uint32_t n, struct vcpu_area *where)
+{
+    uint64_t at = load_u64(gva);
+    struct vcpu_area a;
+    struct runqueue *rq;
+
+    if (at == 0 || where->page != NULL || vcpu_area_pin(v, at, n, &a) != 0) {
+        return;
+    }
+    rq = sched_lock(v);
+    if (*gva == at && where->page == NULL) {
+        *where = a;
+        a = (struct vcpu_area){.page = NULL};
+        vcpu_runstate_publish(v);
+    }
+    lock_release(&rq->lock);
+    vcpu_area_unpin(&a);
+}
+
+void vcpu_areas_settle(struct vcpu *v)
+{
+    settle(v, &v->runstate_gva, sizeof(struct vcpu_runstate_info), &v->runstate_area);
+    settle(v, &v->time_gva, sizeof(vcpu_time_info_t), &v->time_area);
 }
 
 void vcpu_area_write(const struct vcpu_area *a, uint32_t pos, const void *src, uint32_t n)

@@ -63,15 +63,17 @@ static int op_get_runstate(struct vcpu *caller, struct vcpu *v, uint64_t gva)
     return guest_copy_out(caller, gva, &r, sizeof(r));
 }
 
-/* Replaces one of v's areas; address 0 only takes the old one away. */
-static int replace_area(struct vcpu *caller, struct vcpu *v, uint64_t gva, uint32_t n,
-                        struct vcpu_area *where, uint64_t *where_gva)
+/* Replaces one of v's areas; address 0 only takes the old one away. As in Xen, any
+ * address will do: where there is no memory now, v looks again when it next comes onto
+ * a CPU. */
+static void replace_area(struct vcpu *caller, struct vcpu *v, uint64_t gva, uint32_t n,
+                         struct vcpu_area *where, uint64_t *where_gva)
 {
     struct vcpu_area area = {.page = NULL}, old;
     struct runqueue *rq;
 
-    if (gva != 0 && vcpu_area_pin(caller, gva, n, &area) != 0) {
-        return -XEN_EFAULT;
+    if (gva != 0) {
+        (void)vcpu_area_pin(caller, gva, n, &area);
     }
     rq = sched_lock(v);
     old = *where;
@@ -79,42 +81,37 @@ static int replace_area(struct vcpu *caller, struct vcpu *v, uint64_t gva, uint3
     *where_gva = gva;
     lock_release(&rq->lock);
     vcpu_area_unpin(&old);
-    return 0;
 }
 
 static int op_register_runstate(struct vcpu *caller, struct vcpu *v, uint64_t gva)
 {
     struct vcpu_register_runstate_memory_area r;
     struct runqueue *rq;
-    int rc;
 
     if (guest_copy_in(caller, &r, gva, sizeof(r)) != 0) {
         return -XEN_EFAULT;
     }
-    rc = replace_area(caller, v, r.addr.p, sizeof(struct vcpu_runstate_info), &v->runstate_area,
-                      &v->runstate_gva);
-    if (rc == 0) {
-        rq = sched_lock(v);
-        vcpu_runstate_publish(v);
-        lock_release(&rq->lock);
-    }
-    return rc;
+    replace_area(caller, v, r.addr.p, sizeof(struct vcpu_runstate_info), &v->runstate_area,
+                 &v->runstate_gva);
+    rq = sched_lock(v);
+    vcpu_runstate_publish(v);
+    lock_release(&rq->lock);
+    return 0;
 }
 
 static int op_register_time(struct vcpu *caller, struct vcpu *v, uint64_t gva)
 {
     struct vcpu_register_time_memory_area r;
-    int rc;
 
     if (guest_copy_in(caller, &r, gva, sizeof(r)) != 0) {
         return -XEN_EFAULT;
     }
-    rc = replace_area(caller, v, r.addr.p, sizeof(vcpu_time_info_t), &v->time_area, &v->time_gva);
+    replace_area(caller, v, r.addr.p, sizeof(vcpu_time_info_t), &v->time_area, &v->time_gva);
     /* A vCPU that runs elsewhere gets its time with its next time slice. */
-    if (rc == 0 && (v == caller || load_u8((const uint8_t *)&v->sched.running) == 0)) {
+    if (v == caller || load_u8((const uint8_t *)&v->sched.running) == 0) {
         pvclock_update(v);
     }
-    return rc;
+    return 0;
 }
 
 static int op_register_info(struct vcpu *caller, struct vcpu *v, uint64_t gva)

@@ -9,9 +9,6 @@
 #include "x86/hvm/hvm.h"
 #include "x86/x86.h"
 
-/* settscinfo: <xen/arch-x86/cpuid.h> tells guests the same numbers. */
-enum tsc_mode { TSC_DEFAULT, TSC_EMULATE, TSC_NATIVE };
-
 void arch_domain_info(const struct domain *d, struct xen_domctl_getdomaininfo *info)
 {
     info->flags |= XEN_DOMINF_hvm_guest | XEN_DOMINF_hap;
@@ -19,45 +16,54 @@ void arch_domain_info(const struct domain *d, struct xen_domctl_getdomaininfo *i
     info->gpaddr_bits = P2M_GFN_BITS + PAGE_SHIFT;
 }
 
-/* The guest reads the machine's TSC, and no other frequency or origin. */
+/* All vCPUs are told of the counter that they read from now on, and what they wait for
+ * on it is due at another time. */
+static void tsc_changed(struct domain *d)
+{
+    for (uint32_t i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *t = domain_vcpu(d, i);
+
+        if (t != NULL) {
+            pvclock_update(t);
+            vlapic_timer_set_deadline(t, vlapic_timer_deadline(&t->arch->lapic));
+        }
+    }
+}
+
+/* At any time, as in Xen: the domain is held meanwhile. */
 static int64_t set_tsc_info(struct vcpu *v, struct domain *d, const struct xen_domctl_tsc_info *t)
 {
+    int rc;
+
     if (d == v->domain) {
         return -XEN_EINVAL;
     }
     if (d->privileged) {
         return 0; /* always native */
     }
-    switch (t->tsc_mode) {
-    case TSC_DEFAULT:
-        if (t->gtsc_khz != 0 && t->gtsc_khz != port_tsc_khz()) {
-            return -XEN_EOPNOTSUPP;
-        }
-        break;
-    case TSC_NATIVE:
-        break;
-    case TSC_EMULATE:
-        return -XEN_EOPNOTSUPP;
-    default:
-        return -XEN_EINVAL;
+    domain_hold(d);
+    rc = domain_tsc_set(d, t->tsc_mode, t->elapsed_nsec, t->gtsc_khz, t->incarnation);
+    if (rc == 0) {
+        tsc_changed(d);
     }
-    d->arch->tsc_mode = t->tsc_mode;
-    d->arch->tsc_incarnation = t->incarnation + 1;
-    return 0;
+    domain_release(d);
+    return rc;
 }
 
 static int64_t get_tsc_info(struct vcpu *v, struct domain *d, struct xen_domctl_tsc_info *t)
 {
+    uint32_t mode, khz, incarnation;
+    uint64_t elapsed;
+
     if (d == v->domain) {
         return -XEN_EINVAL;
     }
     memset(t, 0, sizeof(*t));
-    t->tsc_mode = d->arch->tsc_mode;
-    t->incarnation = d->arch->tsc_incarnation;
-    if (t->tsc_mode == TSC_DEFAULT) {
-        t->elapsed_nsec = port_time_now();
-        t->gtsc_khz = port_tsc_khz();
-    }
+    domain_tsc_get(d, &mode, &elapsed, &khz, &incarnation);
+    t->tsc_mode = mode;
+    t->elapsed_nsec = elapsed;
+    t->gtsc_khz = khz;
+    t->incarnation = incarnation;
     return 0;
 }
 

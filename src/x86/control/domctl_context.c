@@ -158,6 +158,8 @@ static void context_out(struct vcpu *t, vcpu_guest_context_t *c)
     c->fs_base = s.seg[SEG_FS].base;
     c->gs_base_kernel = kernel ? s.seg[SEG_GS].base : s.kernel_gs_base;
     c->gs_base_user = kernel ? s.kernel_gs_base : s.seg[SEG_GS].base;
+    hvm_fpu_save(t, (uint8_t *)c->fpu_ctxt.x);
+    c->flags |= VGCF_I387_VALID;
 }
 
 /* More than a hypervisor's stack holds: both go through hypervisor pages. */
@@ -219,6 +221,11 @@ static void context_in(struct vcpu *t, const vcpu_guest_context_t *c)
     r->rip = u->rip;
     r->rflags = (u->rflags & UINT64_C(0x3f7fd7)) | RFLAGS_FIXED;
     memcpy(t->arch->dr, c->debugreg, sizeof(t->arch->dr));
+    if ((c->flags & VGCF_I387_VALID) != 0) {
+        hvm_fpu_load(t, (const uint8_t *)c->fpu_ctxt.x);
+    } else {
+        hvm_fpu_reset(t);
+    }
 }
 
 /* Without a context: back to what it was before it ever ran. */
@@ -230,6 +237,7 @@ static int64_t vcpu_reset(struct domain *d, struct vcpu *t)
     vcpu_sleep_flags(t, VPF_DOWN);
     hvm_vcpu_reset_state(&s);
     hvm_vcpu_load_state(t, &s);
+    hvm_fpu_reset(t);
     vlapic_reset(t);
     t->arch->wait_sipi = true;
     store_u8((uint8_t *)&t->initialised, false);

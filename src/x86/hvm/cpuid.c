@@ -292,16 +292,19 @@ static struct cpuid_leaf basic(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
     }
 }
 
-/* Leaf 4 of Xen's: the guest's clock. No TSC is emulated, shifted or scaled. */
-static struct cpuid_leaf xen_time(uint32_t subleaf)
+/* Leaf 4 of Xen's: the guest's clock. An emulated counter has its offset in what RDTSC
+ * gives, so that there is never one to add. */
+static struct cpuid_leaf xen_time(const struct domain *d, uint32_t subleaf)
 {
-    struct pvclock_scale s = pvclock_scale_of_khz(port_tsc_khz());
+    struct pvclock_scale s = domain_tsc_scale(d);
     struct cpuid_leaf r = {0, 0, 0, 0};
 
     switch (subleaf) {
     case 0:
-        r.eax = BIT(1) | BIT(2); /* reliable; RDTSCP */
-        r.ecx = port_tsc_khz();
+        r.eax = (d->tsc.emulated ? BIT(0) : 0) | BIT(1) | BIT(2); /* ...; reliable; RDTSCP */
+        r.ebx = d->tsc.mode;
+        r.ecx = domain_tsc_khz(d);
+        r.edx = d->tsc.incarnation;
         break;
     case 1:
         r.ecx = s.mul;
@@ -345,7 +348,7 @@ static struct cpuid_leaf xen(const struct vcpu *v, uint32_t leaf, uint32_t suble
         r.ebx = MSR_HYPERCALL_PAGE;
         return r;
     case XEN_CPUID_LEAF(3):
-        return xen_time(subleaf);
+        return xen_time(v->domain, subleaf);
     case XEN_CPUID_LEAF(4):
         return xen_hvm(v, subleaf);
     default: /* leaf 5 is for PV */

@@ -21,6 +21,28 @@ static const struct word_place places[CPUID_WORDS] = {
     {0x80000008, ANY, 1}, {0x7, 0, 3},   {0x7, 1, 0},
 };
 
+/* What software provides: x2APIC, TSC deadline, OSXSAVE as CR4 says, that there is a
+ * hypervisor, and the local APIC. */
+#define BY_SOFTWARE_1C ((UINT32_C(1) << 21) | (UINT32_C(1) << 24) | OSXSAVE | (UINT32_C(1) << 31))
+#define BY_SOFTWARE_1D (UINT32_C(1) << 9)
+
+static uint32_t host_off[CPUID_WORDS]; /* set before the first domain */
+
+void x86_set_host_features(const uint32_t words[X86_HOST_WORDS])
+{
+    for (unsigned i = 0; i < X86_HOST_WORDS; i++) {
+        host_off[i] = ~words[i];
+    }
+    host_off[0] &= ~BY_SOFTWARE_1D;
+    host_off[1] &= ~BY_SOFTWARE_1C;
+    host_off[2] &= ~BY_SOFTWARE_1D; /* AMD's copy of the same */
+}
+
+void cpuid_start_features(struct domain *d)
+{
+    memcpy(d->arch->features_off, host_off, sizeof(host_off));
+}
+
 static bool is_at(const struct word_place *p, uint32_t leaf, uint32_t subleaf)
 {
     return p->leaf == leaf && (p->subleaf == ANY || p->subleaf == subleaf);
@@ -57,6 +79,7 @@ void cpuid_model_features(uint8_t vendor, uint32_t words[CPUID_WORDS])
         uint32_t subleaf = places[i].subleaf == ANY ? 0 : places[i].subleaf;
         struct cpuid_leaf l = cpuid_model(vendor, places[i].leaf, subleaf);
 
+        cpuid_mask_features(places[i].leaf, subleaf, host_off, &l);
         cpuid_leaf_words(places[i].leaf, subleaf, &l, words);
     }
 }
@@ -68,7 +91,7 @@ void cpuid_set_features(struct domain *d, const uint32_t words[CPUID_WORDS])
 
     cpuid_model_features(d->arch->vendor, model);
     for (unsigned i = 0; i < CPUID_WORDS; i++) {
-        off[i] = model[i] & ~words[i];
+        off[i] = (model[i] & ~words[i]) | host_off[i];
     }
     off[1] &= ~OSXSAVE;
     if ((off[1] >> 26 & 1) != 0) { /* XSAVE */

@@ -70,6 +70,11 @@ enum alu_op {
 /* dst op src on size bytes; *flags (RFLAGS) get the arithmetic flags. CMP and
  * TEST return dst. */
 uint64_t alu(enum alu_op op, unsigned size, uint64_t dst, uint64_t src, uint64_t *flags);
+/* Rotations and shifts by count, by their number in ModRM (ROL first, SAR last). Flags that
+ * the SDM leaves undefined get what the last single step gives; AF is kept. */
+uint64_t alu_shift(unsigned kind, unsigned size, uint64_t dst, unsigned count, uint64_t *flags);
+/* Signed product as wide as its factors, of 2, 4 or 8 bytes; only CF and OF change. */
+uint64_t alu_imul(unsigned size, uint64_t a, uint64_t b, uint64_t *flags);
 /* The condition of Jcc, SETcc and CMOVcc with that low nibble. */
 bool alu_condition(unsigned cc, uint64_t flags);
 static inline uint64_t alu_mask(unsigned size)

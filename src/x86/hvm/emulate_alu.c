@@ -83,6 +83,80 @@ uint64_t alu(enum alu_op op, unsigned size, uint64_t dst, uint64_t src, uint64_t
     return op == ALU_CMP || op == ALU_TEST ? d : r;
 }
 
+/* One bit of a shift or rotation; *carry is shifted in where the instruction does so,
+ * and gets what is shifted out. */
+static uint64_t shift_once(unsigned kind, unsigned size, uint64_t v, uint64_t *carry)
+{
+    bool left = (kind & 1) == 0;
+    uint64_t out = left ? top_bit(v, size) : v & 1, in = 0;
+
+    switch (kind) {
+    case 0: /* ROL, ROR */
+    case 1:
+        in = out;
+        break;
+    case 2: /* RCL, RCR */
+    case 3:
+        in = *carry;
+        break;
+    case 7: /* SAR */
+        in = top_bit(v, size);
+        break;
+    default: /* SHL, SHR, and SHL once more */
+        break;
+    }
+    *carry = out;
+    return left ? (v << 1 | in) & alu_mask(size) : v >> 1 | in << (8 * size - 1);
+}
+
+uint64_t alu_shift(unsigned kind, unsigned size, uint64_t dst, unsigned count, uint64_t *flags)
+{
+    uint64_t v = dst & alu_mask(size), carry = *flags & EFLAGS_CF, before = v, changed;
+
+    count &= size == 8 ? 63 : 31;
+    if (count == 0)
+        return v;
+    for (unsigned i = 0; i < count; i++) {
+        before = v;
+        v = shift_once(kind, size, v, &carry);
+    }
+    changed = EFLAGS_CF | EFLAGS_OF;
+    if (kind >= 4)
+        changed |= EFLAGS_PF | EFLAGS_ZF | EFLAGS_SF;
+    *flags &= ~changed;
+    *flags |= carry | (kind >= 4 ? result_flags(v, size) : 0);
+    if (top_bit(before, size) != top_bit(v, size)) /* the sign changed in the last step */
+        *flags |= EFLAGS_OF;
+    return v;
+}
+
+static int64_t sign_extended(uint64_t v, unsigned size)
+{
+    v &= alu_mask(size);
+    return (int64_t)(top_bit(v, size) != 0 ? v | ~alu_mask(size) : v);
+}
+
+/* Does the product of a and b, r as far as it fits, need more than 64 bits? */
+static bool product_overflows(int64_t a, int64_t b, int64_t r)
+{
+    if (a == 0 || b == 0)
+        return false;
+    if (a == -1 || b == -1)
+        return (a == -1 ? b : a) == INT64_MIN;
+    return r / b != a || r % b != 0;
+}
+
+uint64_t alu_imul(unsigned size, uint64_t x, uint64_t y, uint64_t *flags)
+{
+    int64_t a = sign_extended(x, size), b = sign_extended(y, size);
+    int64_t r = (int64_t)((uint64_t)a * (uint64_t)b);
+    bool over = size == 8 ? product_overflows(a, b, r) : sign_extended((uint64_t)r, size) != r;
+
+    *flags &= ~(EFLAGS_CF | EFLAGS_OF);
+    *flags |= over ? EFLAGS_CF | EFLAGS_OF : 0;
+    return (uint64_t)r & alu_mask(size);
+}
+
 bool alu_condition(unsigned cc, uint64_t flags)
 {
     bool less = ((flags & EFLAGS_SF) != 0) != ((flags & EFLAGS_OF) != 0);

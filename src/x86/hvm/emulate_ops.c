@@ -213,6 +213,58 @@ static int push_memory(struct emu *e)
     return EMU_OK;
 }
 
+/* POP m: its address is that after RSP has moved, its faults come before that. */
+static int pop_memory(struct emu *e)
+{
+    unsigned size = e->i.opsize, stack = 8;
+    uint64_t sp = e->r->gpr[GPR_RSP], la;
+    struct emu_span from;
+    int rc;
+
+    if (e->mode == 8)
+        size = size == 2 ? 2 : 8;
+    else
+        stack = (emu_state(e)->seg[SEG_SS].attr & 0x4000) != 0 ? 4 : 2;
+    rc = emu_linear(e, SEG_SS, sp & alu_mask(stack), size, WALK_READ, &la);
+    if (rc == EMU_OK)
+        rc = emu_translate(e, la, size, WALK_READ, &from);
+    if (rc != EMU_OK)
+        return rc;
+    emu_set_reg(e, GPR_RSP, stack, (sp + size) & alu_mask(stack));
+    rc = store_value(e, size, emu_load(e, &from));
+    if (rc != EMU_OK)
+        e->r->gpr[GPR_RSP] = sp;
+    return rc;
+}
+
+static int shift_memory(struct emu *e, unsigned size)
+{
+    unsigned kind = e->i.modrm >> 3 & 7, op = e->i.opcode;
+    uint64_t count = op < 0xd0 ? e->i.imm : op < 0xd2 ? 1 : e->r->gpr[GPR_RCX];
+    uint64_t v, flags = e->r->rflags;
+    struct emu_span s;
+    int rc = operand(e, size, WALK_WRITE, &s);
+
+    if (rc != EMU_OK)
+        return rc;
+    v = alu_shift(kind, size, emu_load(e, &s), (unsigned)(count & 0xff), &flags);
+    emu_store(e, &s, v);
+    e->r->rflags = flags;
+    return EMU_OK;
+}
+
+/* register = memory * by */
+static int imul(struct emu *e, uint64_t by)
+{
+    struct emu_span s;
+    int rc = operand(e, e->i.opsize, WALK_READ, &s);
+
+    if (rc == EMU_OK)
+        emu_set_reg(e, modrm_reg(&e->i), e->i.opsize,
+                    alu_imul(e->i.opsize, emu_load(e, &s), by, &e->r->rflags));
+    return rc;
+}
+
 static int group3(struct emu *e, unsigned size)
 {
     switch (e->i.modrm >> 3 & 7) {
@@ -254,6 +306,9 @@ static int operate_one_byte(struct emu *e)
     switch (op) {
     case 0x63: /* MOVSXD */
         return e->mode == 8 ? load_to_reg(e, 4, true, e->i.opsize) : EMU_CANNOT;
+    case 0x69:
+    case 0x6b:
+        return imul(e, e->i.imm);
     case 0x80:
     case 0x81:
     case 0x82:
@@ -271,12 +326,21 @@ static int operate_one_byte(struct emu *e)
     case 0x8a:
     case 0x8b:
         return load_to_reg(e, size, false, size);
+    case 0x8f:
+        return pop_memory(e); /* all but /0 is XOP's */
     case 0xa0:
     case 0xa1: /* no ModRM: register 0 */
         return load_to_reg(e, size, false, size);
     case 0xa2:
     case 0xa3:
         return store_value(e, size, emu_reg(e, GPR_RAX, size));
+    case 0xc0:
+    case 0xc1:
+    case 0xd0:
+    case 0xd1:
+    case 0xd2:
+    case 0xd3:
+        return shift_memory(e, size);
     case 0xc6:
     case 0xc7:
         return (e->i.modrm & 0x38) == 0 ? store_value(e, size, e->i.imm) : EMU_CANNOT;
@@ -318,6 +382,8 @@ static int operate_two_byte(struct emu *e)
     if (op >= 0x90 && op < 0xa0)
         return store_value(e, 1, alu_condition(op, e->r->rflags) ? 1 : 0);
     switch (op) {
+    case 0xaf:
+        return imul(e, emu_reg(e, modrm_reg(&e->i), e->i.opsize));
     case 0xa3:
     case 0xab:
     case 0xb3:

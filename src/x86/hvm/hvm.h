@@ -63,7 +63,6 @@ struct domain_arch {
     uint32_t e820_count;
     uint8_t e820_order;
     uint32_t emulation_flags;                /* as the toolstack asked */
-    uint32_t tsc_mode, tsc_incarnation;      /* XEN_DOMCTL_settscinfo */
     uint32_t features_off[CPUID_WORDS];      /* features of the model that the domain lacks */
     uint32_t cpuid_basic_max, cpuid_ext_max; /* highest leaves shown, 0: the model's */
 };
@@ -98,6 +97,17 @@ void hvm_skip(struct vcpu *v, unsigned len);
 void hvm_vcpu_reset_state(struct guest_state *s);
 /* Gives v, which does not run, the state s. */
 void hvm_vcpu_load_state(struct vcpu *v, const struct guest_state *s);
+/* hvm_fpu.c: x87 and SSE registers of v, which does not run, in the layout of FXSAVE64. */
+#define HVM_FPU_BYTES 512u
+#define XSTATE_X87 1u
+#define XSTATE_SSE 2u
+void hvm_fpu_reset_state(struct guest_fpu *f);
+void hvm_fpu_reset(struct vcpu *v);
+/* Also of a vCPU that has never run. */
+void hvm_fpu_save(struct vcpu *v, uint8_t image[HVM_FPU_BYTES]);
+/* v's other state was loaded before. Loading parts: those in xstate_bv, as XRSTOR does. */
+void hvm_fpu_load(struct vcpu *v, const uint8_t image[HVM_FPU_BYTES]);
+void hvm_fpu_load_parts(struct vcpu *v, const uint8_t image[HVM_FPU_BYTES], uint64_t xstate_bv);
 /* -XEN_EINVAL for control registers that no CPU would enter with. Bits of RFLAGS that
  * are fixed are put right. */
 int hvm_state_check(const struct domain *d, struct guest_state *s);
@@ -141,6 +151,8 @@ void cpuid_leaf_words(uint32_t leaf, uint32_t subleaf, const struct cpuid_leaf *
                       uint32_t words[CPUID_WORDS]);
 void cpuid_mask_features(uint32_t leaf, uint32_t subleaf, const uint32_t off[CPUID_WORDS],
                          struct cpuid_leaf *l);
+/* d, which is new, has all of them that the machine's CPU has. */
+void cpuid_start_features(struct domain *d);
 /* From now on d has those of the model's features that are in words. */
 void cpuid_set_features(struct domain *d, const uint32_t words[CPUID_WORDS]);
 /* Control bits that the features shown to d allow. */

@@ -184,6 +184,10 @@ static void exit_fault2(struct vcpu *v)
         domain_crash(v->domain, "event delivery needs memory that is not there");
         return;
     }
+    if (e.type == P2M_GRANT_RO) {
+        inject_gp(v); /* as in Xen: not dropped, as for the domain's own read-only memory */
+        return;
+    }
     emulate(v, x->u.fault2.gpa, x->u.fault2.exact);
 }
 

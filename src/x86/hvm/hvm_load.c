@@ -66,24 +66,40 @@ static int load_mtrr(struct vcpu *v, const struct record *r)
     return rc == 0 ? 0 : -XEN_EINVAL;
 }
 
+/* A record may be longer than what XCR0 needs if there is nothing in the rest: old
+ * versions of Xen wrote such. */
 static int load_xsave(struct vcpu *v, const struct record *r)
 {
     uint64_t valid = cpuid_xcr0_valid(v->domain);
     struct hvm_hw_cpu_xsave x;
+    struct guest_state s;
+    uint64_t more = 0;
 
-    if (r->desc.length < offsetof(struct hvm_hw_cpu_xsave, save_area) ||
-        r->desc.length > sizeof(x)) {
+    if (r->desc.length < sizeof(x)) {
         return -XEN_EINVAL;
     }
-    (void)take(r, &x, sizeof(x), true);
-    if ((x.xcr0 & 1) == 0 || (x.xcr0 & ~valid) != 0 || (x.xcr0_accum & ~valid) != 0 ||
-        (x.save_area.xsave_hdr.xstate_bv & ~x.xcr0_accum) != 0) {
+    memcpy(&x, r->data, sizeof(x));
+    if ((x.xcr0 & XSTATE_X87) == 0 || (x.xcr0 & ~x.xcr0_accum) != 0 ||
+        (x.xcr0_accum & ~valid) != 0 || (x.save_area.xsave_hdr.xstate_bv & ~x.xcr0_accum) != 0) {
         return -XEN_EINVAL;
     }
-    if (x.save_area.xsave_hdr.xcomp_bv != 0) {
+    for (unsigned i = 0; i < ARRAY_SIZE(x.save_area.xsave_hdr.reserved); i++) {
+        more |= x.save_area.xsave_hdr.reserved[i];
+    }
+    for (uint32_t i = sizeof(x); i < r->desc.length; i++) {
+        more |= r->data[i];
+    }
+    if ((x.save_area.xsave_hdr.xcomp_bv | more) != 0) {
         return -XEN_EOPNOTSUPP;
     }
     v->arch->xcr0 = x.xcr0;
+    hvm_cpu_state(v, &s);
+    if (v->arch->live) {
+        port_guest_load(v, &s); /* what is pending stays so */
+    } else {
+        hvm_vcpu_load_state(v, &s);
+    }
+    hvm_fpu_load_parts(v, (const uint8_t *)x.save_area.fpu_sse.x, x.save_area.xsave_hdr.xstate_bv);
     return 0;
 }
 

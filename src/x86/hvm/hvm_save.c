@@ -62,7 +62,7 @@ static void put_header(struct domain *d, struct hvm_record_out *out)
         .version = HVM_FILE_VERSION,
         .changeset = ~UINT64_C(0),
         .cpuid = cpuid_model(d->arch->vendor, 1, 0).eax,
-        .gtsc_khz = port_tsc_khz(),
+        .gtsc_khz = domain_tsc_khz(d),
     };
 
     memcpy(put(out, HVM_SAVE_CODE(HEADER), 0, sizeof(h)), &h, sizeof(h));
@@ -88,7 +88,9 @@ static void put_xsave(struct vcpu *v, struct hvm_record_out *out)
 
     r->xfeature_mask = cpuid_xcr0_valid(v->domain);
     r->xcr0 = v->arch->xcr0;
-    r->xcr0_accum = v->arch->xcr0;
+    r->xcr0_accum = r->xcr0 | XSTATE_X87 | XSTATE_SSE;
+    hvm_fpu_save(v, (uint8_t *)r->save_area.fpu_sse.x);
+    r->save_area.xsave_hdr.xstate_bv = XSTATE_X87 | XSTATE_SSE;
 }
 
 /* Only what differs from a new vCPU's. */

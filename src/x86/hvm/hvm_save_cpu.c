@@ -169,6 +169,8 @@ void hvm_cpu_save(struct vcpu *v, struct hvm_hw_cpu *r)
     r->msr_efer = s.efer;
     r->msr_tsc_aux = s.tsc_aux;
     r->tsc = domain_tsc_read(v->domain);
+    hvm_fpu_save(v, r->fpu_regs);
+    r->flags = XEN_X86_FPU_INITIALISED;
     save_pending(r, a);
 }
 
@@ -223,6 +225,11 @@ int hvm_cpu_load(struct vcpu *v, const struct hvm_hw_cpu *r)
         return -XEN_EINVAL;
     }
     hvm_vcpu_load_state(v, &s);
+    if ((r->flags & XEN_X86_FPU_INITIALISED) != 0) {
+        hvm_fpu_load(v, r->fpu_regs);
+    } else {
+        hvm_fpu_reset(v);
+    }
     a->dr[0] = r->dr0;
     a->dr[1] = r->dr1;
     a->dr[2] = r->dr2;

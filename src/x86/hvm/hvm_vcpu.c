@@ -68,6 +68,10 @@ void hvm_vcpu_load_state(struct vcpu *v, const struct guest_state *s)
     struct vcpu_arch *a = v->arch;
 
     port_guest_load(v, s);
+    /* INIT leaves these registers alone (SDM Vol. 3 table 10-1). */
+    if (!a->live) {
+        hvm_fpu_reset(v);
+    }
     a->regs = s->regs;
     a->pat = s->pat;
     a->xcr0 = s->xcr0;

@@ -162,7 +162,7 @@ uint64_t vlapic_timer_deadline(const struct vlapic *l)
 void vlapic_timer_set_deadline(struct vcpu *v, uint64_t tsc)
 {
     struct vlapic *l = &v->arch->lapic;
-    uint64_t now = port_tsc_read(), khz = port_tsc_khz(), left, ms, ns;
+    uint64_t at;
 
     if (mode_of(l) != TIMER_DEADLINE)
         return;
@@ -170,18 +170,14 @@ void vlapic_timer_set_deadline(struct vcpu *v, uint64_t tsc)
     l->tsc_deadline = tsc;
     if (tsc == 0)
         return;
-    if (tsc <= now) {
+    if (tsc <= domain_tsc_read(v->domain)) {
         l->tsc_deadline = 0;
         timer_interrupt(v);
         return;
     }
-    left = tsc - now;
-    ms = left / khz;
-    /* Beyond some centuries there is no deadline. */
-    if (ms > UINT64_C(10000000000000))
-        return;
-    ns = ms * 1000000 + ((left % khz) * 1000000 + khz - 1) / khz;
-    timer_set(&l->timer, port_time_now() + ns);
+    at = domain_tsc_deadline(v->domain, tsc);
+    if (at != TIME_NEVER)
+        timer_set(&l->timer, at);
 }
 
 uint32_t vlapic_timer_divisor(const struct vlapic *l)
