@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# One simulator scenario. usage: scenario.sh CORBEL-SIM GUESTS HOSTILE-ELF NAME
-# GUESTS is the folder that ci/kernels.sh and ci/initrd.sh fill.
+# One simulator scenario. usage: scenario.sh CORBEL-SIM GUESTS HOSTILE-ELF NAME [ACTS-ELF]
+# GUESTS is the folder that ci/kernels.sh and ci/initrd.sh fill; scenarios acts-* need none.
 set -euo pipefail
-sim=$1 guests=$2 hostile=$3 name=$4
+sim=$1 guests=$2 hostile=$3 name=$4 acts=${5:-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 out=$work/out
@@ -75,6 +75,28 @@ with_neighbour() { # STATUS MODE [OPTIONS...]
     clean
 }
 
+# acts STATUS "SIM OPTIONS" VCPUS EXTRA...: one guest for each EXTRA, numbered from 1 on as
+# their domains are; every one of them must say that all its acts passed.
+acts() {
+    local status=$1 vcpus=$3 options n=0 configs=()
+    read -ra options <<<"$2"
+    shift 3
+    for extra in "$@"; do
+        n=$((n + 1))
+        guest "g$n" "$acts" "$vcpus" 32 "$extra"
+        configs+=("$work/g$n.cfg")
+    done
+    run "$status" "${options[@]}" --max-time 100 "${configs[@]}"
+    for ((; n > 0; n--)); do
+        has "^g$n *\\| RESULT PASS"
+    done
+    ! grep -E '\| (FAIL|RESULT FAIL)' "$out" || fail "an act failed"
+    clean
+}
+
+duet=("role=server peer=2" "role=client peer=1")
+trio=("role=server peer=2 play=trio" "role=middle peer=1 next=3" "role=client peer=2 play=trio")
+
 same_twice() { # VCPUS PCPUS OPTIONS...
     guest one cloud "$1" 256 corbel.test=boot
     local pcpus=$2
@@ -121,6 +143,31 @@ neighbour-triple) with_neighbour 4 triple ;; # as on Xen, the guest asks for a r
 neighbour-spin) with_neighbour 4 spin --max-time 5 ;;
 neighbour-scribble) with_neighbour 0 scribble ;;
 neighbour-flood) with_neighbour 0 flood ;;
+acts-alone)
+    acts 0 "--pcpus 1" 1 role=alone
+    acts 0 "--pcpus 1 --audit-every 50" 1 role=alone
+    ;;
+acts-smp)
+    acts 0 "--pcpus 2" 2 role=alone
+    acts 0 "--pcpus 2 --sched rtds --seed 3" 4 role=alone
+    acts 0 "--pcpus 1 --audit-every 50" 3 role=alone
+    ;;
+acts-pair)
+    acts 0 "--pcpus 2" 1 "${duet[@]}"
+    acts 0 "--pcpus 1 --seed 5" 1 "${duet[@]}"
+    acts 0 "--pcpus 2 --audit-every 50" 2 "${duet[@]}"
+    ;;
+acts-trio)
+    acts 0 "--pcpus 3" 1 "${trio[@]}"
+    acts 0 "--pcpus 2 --seed 9 --audit-every 50" 1 "${trio[@]}"
+    ;;
+acts-silo) acts 0 "--pcpus 2 --silo" 1 "role=stranger peer=2" "role=stranger peer=1" ;;
+acts-dying)
+    acts 0 "--pcpus 2" 1 "role=stays peer=2" "role=dies peer=1 how=off"
+    acts 2 "--pcpus 2" 1 "role=stays peer=2" "role=dies peer=1 how=crash"
+    acts 0 "--pcpus 1" 1 "role=dies peer=2 how=off" "role=stays peer=1"
+    acts 2 "--pcpus 2 --audit-every 20" 1 "role=dies peer=2 how=crash" "role=stays peer=1"
+    ;;
 bad-input)
     refused --kernel "$work/absent" --memory 64
     head -c 5000 "$guests/cloud/vmlinuz" >"$work/short"

@@ -41,8 +41,10 @@ fault() { # WORD PATTERN CALLER...
     want '^r15 [0-9a-f]{16} cr0 000000008001[0-9a-f]{4} cr2 [0-9a-f]{16}'
     want '^stack at ffffffff802[0-9a-f]{5}:'
     want "${until:-^restart in five seconds}"
+    want '^on CPU 0'
     callers >"$work/callers"
     for name in "$@"; do
+        want "^  \\[<[0-9a-f]{16}>\\] $name\\+0x[0-9a-f]+"
         grep -qx "$name" "$work/callers" || { echo "  not among the callers: $name"; bad=1; }
     done
     if grep -q 'RESULT PASS\|nothing happened' "$work/serial"; then
@@ -53,7 +55,7 @@ fault() { # WORD PATTERN CALLER...
     [ "$bad" = 0 ] || { cat "$work/serial"; cat "$work/callers"; exit 1; }
 }
 
-qemu=("$@")
+qemu=(-smp 2 "$@")
 noreboot=
 fault panic '^PANIC: .*selftest\.c:[0-9]+: check failed' selftest_run bare_start
 noreboot=noreboot

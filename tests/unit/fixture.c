@@ -54,11 +54,10 @@ static void kill_domain(struct domain *d)
     ck_assert_int_eq(rc, 0);
 }
 
-void fixture_stop(void)
+void fixture_empty(void)
 {
     struct domain *d;
 
-    fixture_audit();
     /* All die before any reference is dropped: they may map one another's pages. */
     for (domid_t id = 0; (d = domain_next(id)) != NULL;) {
         id = d->id + 1;
@@ -75,6 +74,12 @@ void fixture_stop(void)
     ck_assert_ptr_null(domain_next(0));
     fixture_audit();
     ck_assert_uint_eq(pages_accounted(), pages_at_start);
+}
+
+void fixture_stop(void)
+{
+    fixture_audit();
+    fixture_empty();
     world_stop();
     hv = NULL;
 }

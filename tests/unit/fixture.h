@@ -22,6 +22,10 @@
 void fixture_start(unsigned mem_mib, unsigned cpus);
 void fixture_stop(void);
 
+/* What fixture_stop() does between its audit and the machine's end: ends all domains,
+ * audits that, and expects every page back. */
+void fixture_empty(void);
+
 /* An alive translated domain with max_mib of memory limit and vcpus vCPUs, paused
  * count 0, vCPU 0 initialised and up but not scheduled by a running CPU.
  * The reference is the test's. */

@@ -42,7 +42,7 @@ guest_entry:
     mov %eax, %cr3
     mov $0xc0000080, %ecx
     rdmsr
-    or $0x100, %eax
+    or $0x900, %eax                 /* LME, NXE */
     wrmsr
     mov $0x80010001, %eax
     mov %eax, %cr0

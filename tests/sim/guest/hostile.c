@@ -17,17 +17,27 @@
 
 void guest_main(const struct hvm_start_info *si);
 
+static int vmcall; /* what the processor calls VMMCALL */
+
 static int64_t hypercall(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
 {
     register uint64_t r10 __asm__("r10") = d;
     register uint64_t r8 __asm__("r8") = e;
     int64_t rc;
 
-    __asm__ volatile("vmmcall"
+    __asm__ volatile("test %[intel], %[intel]; jnz 1f; vmmcall; jmp 2f; 1: vmcall; 2:"
                      : "=a"(rc), "+D"(a), "+S"(b), "+d"(c), "+r"(r10), "+r"(r8)
-                     : "a"(nr)
-                     : "memory", "rcx", "r9", "r11");
+                     : "a"(nr), [intel] "b"(vmcall)
+                     : "memory", "cc", "rcx", "r9", "r11");
     return rc;
+}
+
+static int is_intel(void)
+{
+    uint32_t a = 0, b, c, d;
+
+    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
+    return b == 0x756e6547; /* "Genu" */
 }
 
 static uint64_t length(const char *s)
@@ -155,6 +165,7 @@ void guest_main(const struct hvm_start_info *si)
 {
     const char *cmdline = (const char *)(uintptr_t)si->cmdline_paddr;
 
+    vmcall = is_intel();
     say("hostile: started\n");
     if (word_is(cmdline, "triple"))
         triple_fault();

@@ -115,6 +115,8 @@ START_TEST(refused_configurations)
     REFUSED(c->max_vcpus = 0);
     REFUSED(c->max_vcpus = UINT32_MAX);
     REFUSED(c->grant_opts = 0x10);
+    REFUSED(c->grant_opts = 0);
+    REFUSED(c->grant_opts = XEN_DOMCTL_GRANT_version(3));
     REFUSED(c->cpupool_id = 5);
     REFUSED(c->vmtrace_size = 4096);
     REFUSED(c->arch.emulation_flags = 0);
@@ -399,11 +401,9 @@ START_TEST(settings)
     ck_assert_int_eq(domctl(XEN_DOMCTL_gettscinfo, id, &op), 0);
     ck_assert_uint_eq(op.u.tsc_info.incarnation, 1);
     ck_assert_uint_eq(op.u.tsc_info.gtsc_khz, port_tsc_khz());
-    op.u.tsc_info.gtsc_khz = 1;
-    ck_assert_int_eq(domctl(XEN_DOMCTL_settscinfo, id, &op), -XEN_EOPNOTSUPP);
-    op.u.tsc_info.tsc_mode = 1;
-    ck_assert_int_eq(domctl(XEN_DOMCTL_settscinfo, id, &op), -XEN_EOPNOTSUPP);
-    op.u.tsc_info.tsc_mode = 7;
+    op.u.tsc_info.tsc_mode = 3; /* gone since Xen 4.13 */
+    ck_assert_int_eq(domctl(XEN_DOMCTL_settscinfo, id, &op), -XEN_EINVAL);
+    op.u.tsc_info.tsc_mode = UINT32_MAX;
     ck_assert_int_eq(domctl(XEN_DOMCTL_settscinfo, id, &op), -XEN_EINVAL);
     ck_assert_int_eq(domctl(XEN_DOMCTL_settscinfo, 0, &op), -XEN_EINVAL);
 
@@ -488,6 +488,18 @@ START_TEST(unprivileged)
     }
     ck_assert_uint_eq(hv->domain_count, 2);
     ck_assert_uint_eq(u->pause_count, 0);
+    /* The domain that serves xenstore may look, no more. */
+    u->xenstore = true;
+    for (uint32_t cmd = 1; cmd <= 100; cmd++) {
+        int64_t want = cmd == XEN_DOMCTL_getdomaininfo ? 0 : -XEN_EPERM;
+
+        memset(&op, 0, sizeof(op));
+        ck_assert_int_eq(domctl_as(u->vcpu[0], cmd, 0, &op), want);
+    }
+    memset(&op, 0, sizeof(op));
+    ck_assert_int_eq(domctl_as(u->vcpu[0], XEN_DOMCTL_getdomaininfo, u->id + 1, &op), -XEN_ESRCH);
+    u->xenstore = false;
+    ck_assert_int_eq(domctl_as(u->vcpu[0], XEN_DOMCTL_getdomaininfo, u->id + 1, &op), -XEN_EPERM);
     fixture_stop();
 }
 END_TEST

@@ -306,7 +306,7 @@ START_TEST(vcpu_contexts)
     ck_assert_int_eq(set_context(id, &b, sizeof(b)), 0);
     ck_assert_int_eq(domctl(XEN_DOMCTL_getvcpucontext, id, &op), 0);
     buf_read(&c, sizeof(c));
-    ck_assert_uint_eq(c.flags, VGCF_online);
+    ck_assert_uint_eq(c.flags, VGCF_online | VGCF_I387_VALID);
     ck_assert_uint_eq(c.user_regs.rip, 0x1000200);
     ck_assert_uint_eq(c.ctrlreg[0], 0x11);
     c.user_regs.rax = 42;
@@ -331,6 +331,148 @@ START_TEST(vcpu_contexts)
 }
 END_TEST
 
+/* A record of one vCPU and nothing else. */
+struct xsave_file {
+    struct hvm_save_descriptor header_d;
+    HVM_SAVE_TYPE(HEADER) header;
+    struct hvm_save_descriptor xsave_d;
+    struct hvm_hw_cpu_xsave xsave;
+    uint64_t more;
+    struct hvm_save_descriptor end_d;
+} __attribute__((packed));
+
+static struct xsave_file xsave_file(void)
+{
+    struct xsave_file f = {
+        .header_d = {HVM_SAVE_CODE(HEADER), 0, HVM_SAVE_LENGTH(HEADER)},
+        .header = {.magic = HVM_FILE_MAGIC, .version = HVM_FILE_VERSION},
+        .xsave_d = {CPU_XSAVE_CODE, 0, sizeof(struct hvm_hw_cpu_xsave) + 8},
+        .xsave = {.xcr0 = 3, .xcr0_accum = 3},
+    };
+
+    memset(f.xsave.save_area.fpu_sse.x, 0x5a, sizeof(f.xsave.save_area.fpu_sse.x));
+    return f;
+}
+
+static uint32_t word_at(const struct guest_fpu *f, unsigned at)
+{
+    uint32_t w;
+
+    memcpy(&w, f->fxsave + at, sizeof(w));
+    return w;
+}
+
+START_TEST(fpu_parts)
+{
+    struct xsave_file good = xsave_file(), f;
+    struct guest_fpu fpu;
+    domid_t id;
+
+    control_setup(1);
+    id = create(1);
+#define FPU_SPOILT(change, error)                                                                  \
+    do {                                                                                           \
+        f = good;                                                                                  \
+        change;                                                                                    \
+        ck_assert_int_eq(set_context(id, &f, sizeof(f)), error);                                   \
+        ck_assert(!vcpu_of(id, 0)->arch->live);                                                    \
+    } while (0)
+    FPU_SPOILT(f.xsave.xcr0 = 0, -XEN_EINVAL);
+    FPU_SPOILT(f.xsave.xcr0 = 2, -XEN_EINVAL);
+    FPU_SPOILT(f.xsave.xcr0_accum = 1, -XEN_EINVAL);
+    FPU_SPOILT(f.xsave.xcr0 = f.xsave.xcr0_accum = 7, -XEN_EINVAL); /* no AVX */
+    FPU_SPOILT(f.xsave.save_area.xsave_hdr.xstate_bv = 4, -XEN_EINVAL);
+    FPU_SPOILT(f.xsave.save_area.xsave_hdr.xcomp_bv = UINT64_C(1) << 63, -XEN_EOPNOTSUPP);
+    FPU_SPOILT(f.xsave.save_area.xsave_hdr.reserved[5] = 1, -XEN_EOPNOTSUPP);
+    FPU_SPOILT(f.more = 1, -XEN_EOPNOTSUPP);
+    FPU_SPOILT(f.xsave_d.length = sizeof(f.xsave) - 1, -XEN_EINVAL);
+    for (unsigned bv = 0; bv < 4; bv++) {
+        f = good;
+        f.xsave.save_area.xsave_hdr.xstate_bv = bv;
+        ck_assert_int_eq(set_context(id, &f, sizeof(f)), 0);
+        ck_assert_uint_eq(vcpu_of(id, 0)->arch->xcr0, 3);
+        port_guest_save_fpu(vcpu_of(id, 0), &fpu);
+        ck_assert_uint_eq(word_at(&fpu, 0), (bv & 1) != 0 ? 0x5a5a5a5au : 0x37f);
+        ck_assert_uint_eq(word_at(&fpu, 20), (bv & 1) != 0 ? 0x5a5a5a5au : 0);
+        ck_assert_uint_eq(word_at(&fpu, 156), (bv & 1) != 0 ? 0x5a5a5a5au : 0);
+        ck_assert_uint_eq(word_at(&fpu, 24), 0x5a5a); /* no bit that faults */
+        ck_assert_uint_eq(word_at(&fpu, 28), 0xffff);
+        ck_assert_uint_eq(word_at(&fpu, 160), (bv & 2) != 0 ? 0x5a5a5a5au : 0);
+        ck_assert_uint_eq(word_at(&fpu, 412), (bv & 2) != 0 ? 0x5a5a5a5au : 0);
+        ck_assert_uint_eq(word_at(&fpu, 416), 0);
+    }
+    destroy(id);
+    fixture_stop();
+}
+END_TEST
+
+/* Registers go from one domain to another in either record, and by contexts. */
+START_TEST(fpu_moves)
+{
+    static uint8_t file[65536];
+    static vcpu_guest_context_t c;
+    struct xen_domctl op = {0};
+    struct bsp b = bsp_context();
+    uint32_t size = sizeof(file);
+    struct guest_fpu fpu, got;
+    struct hvm_hw_cpu *cpu;
+    domid_t from, to;
+
+    control_setup(1);
+    from = create(1);
+    to = create(1);
+    /* Of a vCPU that never ran: power-up state. */
+    ck_assert_int_eq(get_context(from, BUF_GPA, &size), 0);
+    buf_read(file, size);
+    cpu = record(file, size, HVM_SAVE_CODE(CPU), 0);
+    ck_assert_uint_eq(cpu->flags, XEN_X86_FPU_INITIALISED);
+    ck_assert_uint_eq(cpu->fpu_regs[0], 0x40);
+    ck_assert_uint_eq(cpu->fpu_regs[4], 0xff);
+    ck_assert_uint_eq(cpu->fpu_regs[24] | cpu->fpu_regs[25] << 8, 0x1f80);
+    ck_assert_int_eq(set_context(from, &b, sizeof(b)), 0);
+    for (unsigned i = 0; i < 416; i++) {
+        fpu.fxsave[i] = (uint8_t)(i * 7 + 1);
+    }
+    memset(fpu.fxsave + 24, 0, 8);
+    fpu.fxsave[24] = 0xa0;
+    fpu.fxsave[28] = fpu.fxsave[29] = 0xff;
+    memset(fpu.fxsave + 416, 0, 96);
+    port_guest_load_fpu(vcpu_of(from, 0), &fpu);
+    size = sizeof(file);
+    ck_assert_int_eq(get_context(from, BUF_GPA, &size), 0);
+    buf_read(file, size);
+    ck_assert_int_eq(set_context(to, file, size), 0);
+    port_guest_save_fpu(vcpu_of(to, 0), &got);
+    ck_assert_mem_eq(&got, &fpu, sizeof(got));
+    /* The CPU record alone, with and without them. */
+    memcpy(b.cpu.fpu_regs, fpu.fxsave, sizeof(fpu.fxsave));
+    ck_assert_int_eq(set_context(to, &b, sizeof(b)), 0);
+    port_guest_save_fpu(vcpu_of(to, 0), &got);
+    ck_assert_uint_eq(word_at(&got, 0), 0x40);
+    b.cpu.flags = XEN_X86_FPU_INITIALISED;
+    ck_assert_int_eq(set_context(to, &b, sizeof(b)), 0);
+    port_guest_save_fpu(vcpu_of(to, 0), &got);
+    ck_assert_mem_eq(&got, &fpu, sizeof(got));
+
+    SET_GVA(op.u.vcpucontext.ctxt, BUF_GPA);
+    ck_assert_int_eq(domctl(XEN_DOMCTL_getvcpucontext, to, &op), 0);
+    buf_read(&c, sizeof(c));
+    ck_assert_mem_eq(&c.fpu_ctxt, &fpu, sizeof(fpu));
+    c.fpu_ctxt.x[160] = 0x77;
+    buf_write(&c, sizeof(c));
+    ck_assert_int_eq(domctl(XEN_DOMCTL_setvcpucontext, to, &op), 0);
+    port_guest_save_fpu(vcpu_of(to, 0), &got);
+    ck_assert_uint_eq(got.fxsave[160], 0x77);
+    SET_GVA(op.u.vcpucontext.ctxt, 0);
+    ck_assert_int_eq(domctl(XEN_DOMCTL_setvcpucontext, to, &op), 0);
+    port_guest_save_fpu(vcpu_of(to, 0), &got);
+    ck_assert_uint_eq(word_at(&got, 160), 0);
+    destroy(from);
+    destroy(to);
+    fixture_stop();
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("domctl_context");
@@ -342,6 +484,8 @@ int main(void)
     tcase_add_test(t, single_records);
     tcase_add_test(t, spoilt_files);
     tcase_add_test(t, vcpu_contexts);
+    tcase_add_test(t, fpu_parts);
+    tcase_add_test(t, fpu_moves);
     suite_add_tcase(s, t);
     return fixture_run(s);
 }

@@ -289,6 +289,18 @@ START_TEST(unprivileged)
         memset(&op, 0, sizeof(op));
         ck_assert_int_eq(sysctl_as(u->vcpu[0], cmd, &op), -XEN_EPERM);
     }
+    u->xenstore = true; /* may look */
+    for (uint32_t cmd = 0; cmd < 40; cmd++) {
+        memset(&op, 0, sizeof(op));
+        op.u.getdomaininfolist.max_domains = 2;
+        SET_GVA(op.u.getdomaininfolist.buffer, FIXTURE_SCRATCH_GPA + PAGE_SIZE);
+        ck_assert_int_eq(sysctl_as(u->vcpu[0], cmd, &op),
+                         cmd == XEN_SYSCTL_getdomaininfolist ? 0 : -XEN_EPERM);
+        if (cmd == XEN_SYSCTL_getdomaininfolist) {
+            ck_assert_uint_eq(op.u.getdomaininfolist.num_domains, 2);
+        }
+    }
+    u->xenstore = false;
     for (p.cmd = 0; p.cmd < 80; p.cmd++) {
         ck_assert_int_eq(guest_phys_write(u, gaddr(FIXTURE_SCRATCH_GPA), &p, sizeof(p)), 0);
         ck_assert_int_eq(fixture_hypercall(u->vcpu[0], __HYPERVISOR_platform_op,

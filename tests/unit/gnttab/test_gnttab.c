@@ -469,10 +469,30 @@ END_TEST
 START_TEST(init_limits)
 {
     setup();
-    ck_assert_int_eq(gnttab_init(&(struct domain){0}, 0, 1), -XEN_EINVAL);
-    ck_assert_int_eq(gnttab_init(&(struct domain){0}, GNTTAB_MAX_FRAMES + 1, 1), -XEN_EINVAL);
-    ck_assert_int_eq(gnttab_init(&(struct domain){0}, 1, GNTTAB_MAX_MAPTRACK_FRAMES + 1),
+    ck_assert_int_eq(gnttab_init(&(struct domain){0}, 2, 0, 1), -XEN_EINVAL);
+    ck_assert_int_eq(gnttab_init(&(struct domain){0}, 2, GNTTAB_MAX_FRAMES + 1, 1), -XEN_EINVAL);
+    ck_assert_int_eq(gnttab_init(&(struct domain){0}, 2, 1, GNTTAB_MAX_MAPTRACK_FRAMES + 1),
                      -XEN_EINVAL);
+    ck_assert_int_eq(gnttab_init(&(struct domain){0}, 0, 1, 1), -XEN_EINVAL);
+    ck_assert_int_eq(gnttab_init(&(struct domain){0}, 3, 1, 1), -XEN_EINVAL);
+    fixture_stop();
+}
+END_TEST
+
+/* A domain that was created for version 1 stays there. */
+START_TEST(version_limit)
+{
+    struct gnttab_get_version get = {.dom = DOMID_SELF};
+
+    setup();
+    a->gnttab.max_version = 1;
+    ck_assert_int_eq(gt_version(av, 2), -XEN_ENOSYS);
+    ck_assert_int_eq(gt_version(av, 3), -XEN_EINVAL);
+    ck_assert_int_eq(gt_version(av, 1), 0);
+    ck_assert_int_eq(gt(av, GNTTABOP_get_version, &get, sizeof(get), 1), 0);
+    ck_assert_uint_eq(get.version, 1);
+    a->gnttab.max_version = 2;
+    ck_assert_int_eq(gt_version(av, 2), 0);
     fixture_stop();
 }
 END_TEST
@@ -496,6 +516,7 @@ int main(void)
     tcase_add_test(t, removed_by_other_means);
     tcase_add_test(t, odd_operations);
     tcase_add_test(t, init_limits);
+    tcase_add_test(t, version_limit);
     suite_add_tcase(s, t);
     return fixture_run(s);
 }

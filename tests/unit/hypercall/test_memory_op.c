@@ -242,7 +242,7 @@ START_TEST(add_shared_info)
     ck_assert_int_eq(add(v, 4321, XENMAPSPACE_shared_info, 0, G0, 0), -XEN_ESRCH);
     ck_assert_int_eq(add(v, DOMID_SELF, XENMAPSPACE_dev_mmio, 0, G0, 0), -XEN_EINVAL);
     ck_assert_int_eq(add(v, DOMID_SELF, 77, 0, G0, 0), -XEN_EINVAL);
-    ck_assert_int_eq(add(v, DOMID_SELF, XENMAPSPACE_gmfn_foreign, 0, G0, 0), -XEN_EINVAL);
+    ck_assert_int_eq(add(v, DOMID_SELF, XENMAPSPACE_gmfn_foreign, 0, G0, 0), -XEN_ENOSYS);
     /* Populating over it takes it away, not its page. */
     *list_of(d, LIST_GPA) = G0 + 7;
     ck_assert_int_eq(reserve(v, XENMEM_populate_physmap, 1, 0, DOMID_SELF), 1);

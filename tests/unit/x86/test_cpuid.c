@@ -135,6 +135,18 @@ START_TEST(test_xen_leaves)
     ck_assert_uint_eq(r.ecx, s.mul);
     ck_assert_int_eq((int32_t)r.edx, s.shift);
     ck_assert_uint_eq(cpuid_query(v, 0x40000003, 2).eax, port_tsc_khz());
+    ck_assert_int_eq(domain_tsc_set(v->domain, TSC_MODE_EMULATE, 0, 2500000, 4), 0);
+    s = pvclock_scale_of_khz(2500000);
+    r = cpuid_query(v, 0x40000003, 0);
+    ck_assert_uint_eq(r.eax & 1, 1);
+    ck_assert_uint_eq(r.ebx, TSC_MODE_EMULATE);
+    ck_assert_uint_eq(r.ecx, 2500000);
+    ck_assert_uint_eq(r.edx, 5);
+    r = cpuid_query(v, 0x40000003, 1);
+    ck_assert_uint_eq(r.eax | r.ebx, 0);
+    ck_assert_uint_eq(r.ecx, s.mul);
+    ck_assert_int_eq((int32_t)r.edx, s.shift);
+    ck_assert_uint_eq(cpuid_query(v, 0x40000003, 2).eax, port_tsc_khz());
     ck_assert(is_zero(cpuid_query(v, 0x40000003, 3)));
     r = cpuid_query(last, 0x40000004, 0);
     ck_assert(r.eax & XEN_HVM_CPUID_VCPU_ID_PRESENT);

@@ -329,6 +329,27 @@ START_TEST(test_fault2_foreign_code)
 }
 END_TEST
 
+/* As in Xen: a write to what was granted for reading is #GP, a read is tried again. */
+START_TEST(test_fault2_granted_read_only)
+{
+    struct domain *other = fixture_domain(1, 1);
+    struct guest_exit *x = prepare(EXIT_FAULT2, 0);
+    mfn_t m = guest_pages_alloc(other, 0);
+
+    ck_assert(frame_get(m, other->id));
+    ck_assert_int_eq(p2m_map(other, gfn(1), m, P2M_4K, P2M_RAM_RW), 0);
+    ck_assert_int_eq(p2m_map(d, gfn(0x40), m, P2M_4K, P2M_GRANT_RO), 0);
+    x->u.fault2.gpa = gaddr(0x40000);
+    x->u.fault2.read = true;
+    run();
+    expect_none();
+    x->u.fault2.write = true;
+    run();
+    expect(13, 0);
+    ck_assert(!d->shutting_down);
+}
+END_TEST
+
 /* SDM table 6-5. */
 START_TEST(test_double_fault)
 {
@@ -512,6 +533,7 @@ int main(void)
     tcase_add_test(t, test_fault2);
     tcase_add_test(t, test_fault2_vectoring);
     tcase_add_test(t, test_fault2_foreign_code);
+    tcase_add_test(t, test_fault2_granted_read_only);
     tcase_add_test(t, test_double_fault);
     tcase_add_test(t, test_exception_exits);
     tcase_add_test(t, test_vectoring_kept);

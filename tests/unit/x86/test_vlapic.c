@@ -440,6 +440,27 @@ START_TEST(test_deadline)
 }
 END_TEST
 
+/* The deadline is in ticks of the counter that the guest reads. */
+START_TEST(test_deadline_emulated)
+{
+    uint64_t t0 = world_now();
+
+    enable(v);
+    wr(v, 0x320, 0x40031);
+    ck_assert_int_eq(domain_tsc_set(v->domain, TSC_MODE_EMULATE, 0, 4000000, 0), 0);
+    ck_assert_int_eq(vlapic_wrmsr(v, 0x6e0, 4000000), 0);
+    at(t0 + MS - 1000);
+    ck_assert(!got(v, 0x31));
+    at(t0 + MS + 1000);
+    ck_assert(got(v, 0x31));
+    ck_assert_int_eq(vlapic_wrmsr(v, 0x6e0, 4000000), 0); /* past */
+    ck_assert(got(v, 0x31));
+    ck_assert_int_eq(vlapic_wrmsr(v, 0x6e0, UINT64_MAX), 0);
+    at(t0 + 2 * MS);
+    ck_assert(!got(v, 0x31));
+}
+END_TEST
+
 START_TEST(test_random_access)
 {
     uint64_t x = 88172645463325252u, value;
@@ -484,6 +505,7 @@ int main(void)
     tcase_add_test(t, test_one_shot);
     tcase_add_test(t, test_periodic);
     tcase_add_test(t, test_deadline);
+    tcase_add_test(t, test_deadline_emulated);
     tcase_add_test(t, test_random_access);
     suite_add_tcase(s, t);
     return fixture_run(s);

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# Corbel on VT-x: boots the image with guests in Bochs and wants what the scenario says
+# on the serial line, and the audit clean. Bochs ends when the hypervisor switches the machine
+# off; it cannot tell how it ended.
+# usage: bochs.sh IMAGE GUESTS PROGRAMS SCENARIO
+#   GUESTS    the folder with stock kernels (cloud/vmlinuz) and initrd.gz: ci/kernels.sh
+#   PROGRAMS  the folder with our own: acts.elf, engine.elf, hostile.elf, state.elf
+#   SCENARIO  engine: what the CPU does in guests     acts: what x86 and core do, 1 vCPU
+#             smp: the same with 3 vCPUs on 2 CPUs    hostile: guests that misbehave, and one
+#             linux: a stock kernel to user space     that does not
+#             two: two of them, one of which panics   two-smp: the same on 2 CPUs
+#             fallback: engine and acts on a CPU without APIC virtualisation, PAUSE-loop
+#             exits and EPT pages of 1 GiB
+#             refused: a CPU without unrestricted guest
+set -euo pipefail
+image=$1 guests=$2 programs=$3 scenario=$4
+run=$(cd "$(dirname "$0")/../../boot" && pwd)/run-bochs.sh
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+configs=() bad=0
+clean='audit without them: 0 violations, 0 frames leaked'
+linux=$guests/cloud/vmlinuz
+
+guest() { # NAME KERNEL MEMORY VCPUS COMMAND LINE
+    local kernel
+    kernel=$(realpath "$2")
+    {
+        printf 'name = "%s"\nkernel = "%s"\nmemory = %s\nvcpus = %s\n' "$1" "$kernel" "$3" "$4"
+        printf 'extra = "%s"\n' "$5"
+        [ "$2" != "$linux" ] || printf 'ramdisk = "%s"\n' "$(realpath "$guests/initrd.gz")"
+    } >"$work/$1.cfg"
+    configs+=("$work/$1.cfg")
+}
+
+want() { # PATTERN...
+    local pattern
+    for pattern in "$@"; do
+        grep -qE -e "$pattern" "$work/serial" || { echo "missing: $pattern"; bad=1; }
+    done
+}
+
+boot() { # CPUS MEMORY SECONDS [CPU MODEL]
+    CORBEL_IMAGE=$image "$run" -s "$1" -m "$2" -t "$3" -p "${4:-corei7_skylake_x}" \
+        "${configs[@]}" >"$work/raw" || bad=1
+    tr -d '\r\0\033' <"$work/raw" >"$work/serial"
+    cat "$work/serial"
+    echo
+}
+
+case $scenario in
+engine)
+    guest engine "$programs/engine.elf" 32 1 ''
+    boot 1 256 300
+    want '^engine \| RESULT PASS' 'guest engine powered off' "$clean" '^RESULT PASS'
+    ;;
+acts)
+    guest acts "$programs/acts.elf" 64 1 ''
+    boot 1 256 600
+    want '^acts \| RESULT PASS' 'guest acts powered off' "$clean" '^RESULT PASS'
+    ;;
+smp)
+    guest acts "$programs/acts.elf" 64 3 ''
+    boot 2 256 900
+    want '2 CPUs of 2 run' '^acts \| RESULT PASS' 'guest acts powered off' "$clean" '^RESULT PASS'
+    ;;
+fallback)
+    guest engine "$programs/engine.elf" 32 1 ''
+    guest acts "$programs/acts.elf" 64 1 ''
+    boot 1 256 900 corei7_sandy_bridge_2600k
+    want '^engine \| RESULT PASS' '^acts \| RESULT PASS' "$clean" '^RESULT PASS' \
+        'VT-x: EPT, unrestricted guest, VPID, RDTSCP, WBINVD$'
+    ;;
+refused)
+    guest engine "$programs/engine.elf" 32 1 ''
+    boot 1 256 300 corei5_lynnfield_750
+    want 'no guest can run on this machine: no unrestricted guest' '^RESULT FAIL'
+    ;;
+hostile)
+    guest flood "$programs/hostile.elf" 32 1 mode=flood
+    guest triple "$programs/hostile.elf" 32 1 mode=triple
+    guest scribble "$programs/hostile.elf" 32 1 mode=scribble
+    guest state "$programs/state.elf" 32 2 ''
+    guest good "$programs/engine.elf" 32 1 ''
+    boot 1 512 900
+    want '^good \| RESULT PASS' 'guest good powered off' "$clean" '^flood \| hostile: flood over' \
+        '^scribble \| hostile: scribbled' 'guest triple (asked|crashed|rebooted|restarted)' \
+        "not entered at rip 100000: a segment's limit that does not go with its G" \
+        'guest state crashed'
+    ;;
+linux)
+    guest one "$linux" 128 1 'console=hvc0 quiet corbel.test=boot'
+    boot 1 512 1500
+    want '^one \| .*corbel: user space reached' 'guest one powered off' "$clean" '^RESULT PASS'
+    ;;
+two | two-smp)
+    guest good "$linux" 128 1 'console=hvc0 quiet corbel.test=boot'
+    guest bad "$linux" 128 1 'console=hvc0 quiet corbel.test=crash'
+    [ "$scenario" = two ] && cpus=1 || cpus=2
+    boot "$cpus" 768 1700
+    want '^good \| .*corbel: user space reached' '^bad \| .*corbel: user space reached' \
+        'guest good powered off' 'guest bad crashed' "$clean"
+    ;;
+*)
+    echo "no such scenario: $scenario"
+    exit 2
+    ;;
+esac
+exit $bad

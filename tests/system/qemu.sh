@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Corbel on AMD-V: boots the image with guests in QEMU and wants what the scenario says
+# on the serial line, the audit clean, and the machine switched off.
+# usage: qemu.sh IMAGE GUESTS PROGRAMS SCENARIO
+#   GUESTS    the folder with stock kernels (cloud/vmlinuz) and initrd.gz: ci/kernels.sh
+#   PROGRAMS  the folder with our own: acts.elf, engine.elf, hostile.elf
+#   SCENARIO  engine: what the CPU does in guests    acts: what x86 and core do, 1 vCPU
+#             smp: the same with 3 vCPUs on 2 CPUs   hostile: guests that misbehave, and one
+#             linux: a stock kernel, its workload    that does not
+#             linux-smp: one with 4 vCPUs on 2 CPUs  two: two of them, one of which panics
+#             refused: a CPU without AMD-V
+set -euo pipefail
+image=$1 guests=$2 programs=$3 scenario=$4
+run=$(cd "$(dirname "$0")/../../boot" && pwd)/run-qemu.sh
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+configs=() bad=0
+clean='audit without them: 0 violations, 0 frames leaked'
+linux=$guests/cloud/vmlinuz
+# QEMU counts instructions instead of time: nothing depends on how busy the host is.
+counted=(-icount shift=0)
+
+guest() { # NAME KERNEL MEMORY VCPUS COMMAND LINE
+    {
+        printf 'name = "%s"\nkernel = "%s"\nmemory = %s\nvcpus = %s\n' "$1" "$2" "$3" "$4"
+        printf 'extra = "%s"\n' "$5"
+        [ "$2" != "$linux" ] || printf 'ramdisk = "%s"\n' "$guests/initrd.gz"
+    } >"$work/$1.cfg"
+    configs+=("$work/$1.cfg")
+}
+
+want() { # PATTERN...
+    local pattern
+    for pattern in "$@"; do
+        grep -qE -e "$pattern" "$work/serial" || { echo "missing: $pattern"; bad=1; }
+    done
+}
+
+boot() { # CPUS MEMORY SECONDS [QEMU ARGUMENTS...]
+    local cpus=$1 memory=$2 seconds=$3 status=0
+    shift 3
+    CORBEL_IMAGE=$image timeout "$seconds" "$run" -s "$cpus" -m "$memory" "${configs[@]}" -- "$@" \
+        </dev/null >"$work/raw" || status=$?
+    tr -d '\r\0\033' <"$work/raw" >"$work/serial"
+    cat "$work/serial"
+    [ "$status" = 0 ] || { echo "the machine ended with $status"; bad=1; }
+}
+
+case $scenario in
+engine)
+    guest engine "$programs/engine.elf" 32 1 machine=qemu
+    boot 1 256 120 "${counted[@]}"
+    want '^engine \| RESULT PASS' 'guest engine powered off' "$clean" '^RESULT PASS'
+    ;;
+acts)
+    guest acts "$programs/acts.elf" 64 1 ''
+    boot 1 256 240 "${counted[@]}"
+    want '^acts \| RESULT PASS' 'guest acts powered off' "$clean" '^RESULT PASS'
+    ;;
+smp)
+    guest acts "$programs/acts.elf" 64 3 ''
+    boot 2 256 300
+    want '^acts \| RESULT PASS' 'guest acts powered off' "$clean" '^RESULT PASS'
+    ;;
+hostile)
+    guest flood "$programs/hostile.elf" 32 1 mode=flood
+    guest triple "$programs/hostile.elf" 32 1 mode=triple
+    guest scribble "$programs/hostile.elf" 32 1 mode=scribble
+    guest good "$programs/engine.elf" 32 1 machine=qemu
+    boot 2 512 240
+    want '^good \| RESULT PASS' 'guest good powered off' "$clean" '^flood \| hostile: flood over' \
+        '^scribble \| hostile: scribbled' 'guest triple (asked|crashed|rebooted|restarted)'
+    ;;
+linux)
+    guest one "$linux" 256 1 'console=hvc0 quiet'
+    boot 1 768 600
+    want '^one \| .*corbel: workload ok' 'guest one powered off' "$clean" '^RESULT PASS'
+    ;;
+linux-smp)
+    guest one "$linux" 256 4 'console=hvc0 corbel.test=boot'
+    boot 2 768 600
+    want '^one \| .*smp: Brought up 1 node, 4 CPUs' '^one \| .*corbel: user space reached' \
+        'guest one powered off' "$clean" '^RESULT PASS'
+    ;;
+two)
+    guest good "$linux" 192 1 'console=hvc0 quiet corbel.test=boot'
+    guest bad "$linux" 192 1 'console=hvc0 quiet corbel.test=crash'
+    boot 2 1024 900
+    want '^good \| .*corbel: user space reached' '^bad \| .*corbel: user space reached' \
+        'guest good powered off' 'guest bad crashed' "$clean"
+    ;;
+refused)
+    guest engine "$programs/engine.elf" 32 1 machine=qemu
+    boot 1 256 120 -cpu qemu64,-svm
+    want 'no guest can run on this machine: the CPU has neither VT-x nor AMD-V' '^RESULT FAIL'
+    ;;
+*)
+    echo "no such scenario: $scenario"
+    exit 2
+    ;;
+esac
+exit $bad
