@@ -1,113 +1,96 @@
-/* Just enough ACPI to switch the machine off (ACPI 6.3 5.2.5-5.2.9, 7.4.2).
- * Tables come from firmware: lengths and checksums are checked. */
+/* Finds firmware's tables, maps them through the direct map, and keeps what they
+ * say; x86/firmware/acpi_tables.c reads them. */
 #include "bare/bare.h"
 
 #include "base/string.h"
-#include "core/console/console.h"
 #include "port/power.h"
 
 #define SCI_EN 1u
 #define SLP_EN (1u << 13)
 #define ENABLE_POLLS_MAX 1000000u
-#define TABLE_MAX (1u << 20)
 #define MAPPED_END (UINT64_C(4) << 30)
+#define TABLES_MAX 256u
 
-struct sdt {
-    char signature[4];
-    uint32_t length;
-    uint8_t revision, checksum;
-    char ids[26];
-} __attribute__((packed));
+struct bare_acpi bare_acpi;
+static uint8_t sleep_type[2];
+static bool sleep_known;
 
-static uint16_t pm1a_control, pm1b_control;
-static uint16_t smi_command;
-static uint8_t smi_acpi_enable;
-static uint16_t sleep_type;
-static bool known;
-
-static const struct sdt *table_at(uint64_t pa)
+/* The table at physical address pa and its length; NULL: none, or it is broken. */
+static const uint8_t *table_at(uint64_t pa, uint32_t *len)
 {
-    const struct sdt *t = phys_to_ptr(pa);
-    uint8_t sum = 0;
+    const uint8_t *t = phys_to_ptr(pa);
 
-    if (pa == 0 || pa + sizeof(*t) > MAPPED_END || t->length < sizeof(*t) ||
-        t->length > TABLE_MAX || pa + t->length > MAPPED_END)
+    if (pa == 0 || pa > MAPPED_END - ACPI_HEADER_BYTES)
         return NULL;
-    for (uint32_t i = 0; i < t->length; i++)
-        sum = (uint8_t)(sum + ((const uint8_t *)t)[i]);
-    return sum == 0 ? t : NULL;
-}
-
-static uint64_t read_le(const void *p, unsigned n)
-{
-    uint64_t v = 0;
-
-    memcpy(&v, p, n);
-    return v;
-}
-
-/* \_S5 as every firmware writes it: Name (_S5_, Package {type, ...}). */
-static bool find_s5(const struct sdt *dsdt)
-{
-    const uint8_t *p = (const uint8_t *)dsdt;
-
-    for (uint32_t i = sizeof(*dsdt); i + 12 < dsdt->length; i++) {
-        if (memcmp(p + i, "_S5_", 4) != 0 || p[i + 4] != 0x12)
-            continue;
-        i += 5 + (p[i + 5] >> 6) + 2; /* package length bytes, element count */
-        if (p[i] == 0x0a)             /* byte prefix */
-            i++;
-        sleep_type = p[i] & 7;
-        return true;
+    *len = acpi_table_length(t);
+    if (*len == 0 || *len > MAPPED_END - pa || !acpi_table_valid(t, *len)) {
+        bare_acpi.broken++;
+        return NULL;
     }
-    return false;
+    bare_acpi.tables++;
+    return t;
 }
 
-static void read_fadt(const struct sdt *fadt)
+static void read_fadt(const uint8_t *t, uint32_t len)
 {
-    const uint8_t *p = (const uint8_t *)fadt;
-    const struct sdt *dsdt = NULL;
+    const uint8_t *dsdt;
 
-    if (fadt->length < 116)
+    bare_acpi.has_fadt = acpi_fadt_parse(t, len, &bare_acpi.fadt);
+    if (!bare_acpi.has_fadt || bare_acpi.fadt.pm1a_control == 0)
         return;
-    smi_command = (uint16_t)read_le(p + 48, 4);
-    smi_acpi_enable = p[52];
-    pm1a_control = (uint16_t)read_le(p + 64, 4);
-    pm1b_control = (uint16_t)read_le(p + 68, 4);
-    dsdt = table_at(read_le(p + 40, 4));
-    known = pm1a_control != 0 && dsdt && find_s5(dsdt);
+    dsdt = table_at(bare_acpi.fadt.dsdt, &len);
+    sleep_known = dsdt && acpi_s5_find(dsdt, len, sleep_type);
+}
+
+static void read_table(const uint8_t *t, uint32_t len)
+{
+    if (acpi_table_is(t, "FACP"))
+        read_fadt(t, len);
+    else if (acpi_table_is(t, "APIC"))
+        bare_acpi.has_madt = acpi_madt_parse(t, len, &bare_acpi.madt);
+    else if (acpi_table_is(t, "MCFG"))
+        bare_acpi.has_mcfg = acpi_mcfg_parse(t, len, &bare_acpi.mcfg);
+    else if (acpi_table_is(t, "HPET") && !acpi_hpet_parse(t, len, &bare_acpi.hpet))
+        bare_acpi.hpet = 0;
 }
 
 void acpi_init(uint64_t rsdp, uint64_t rsdp_bytes)
 {
-    const uint8_t *r = phys_to_ptr(rsdp);
-    const struct sdt *root;
-    unsigned width;
+    const uint8_t *root, *t;
+    struct acpi_root at;
+    uint64_t pa;
+    uint32_t root_len, len;
 
-    if (!rsdp || memcmp(r, "RSD PTR ", 8) != 0)
+    if (!rsdp || !acpi_rsdp_parse(phys_to_ptr(rsdp), rsdp_bytes, &at))
         return;
-    width = rsdp_bytes >= 36 && r[15] >= 2 ? 8 : 4;
-    root = table_at(width == 8 ? read_le(r + 24, 8) : read_le(r + 16, 4));
-    if (!root)
-        return;
-    for (uint32_t at = sizeof(*root); at + width <= root->length; at += width) {
-        const struct sdt *t = table_at(read_le((const uint8_t *)root + at, width));
-
-        if (t && memcmp(t->signature, "FACP", 4) == 0)
-            read_fadt(t);
+    root = table_at(at.address, &root_len);
+    for (unsigned i = 0; root && i < TABLES_MAX; i++) {
+        if (!acpi_root_entry(root, root_len, at.width, i, &pa))
+            break;
+        t = table_at(pa, &len);
+        if (t)
+            read_table(t, len);
     }
 }
 
 void acpi_power_off(void)
 {
-    if (!known)
+    const struct acpi_fadt *f = &bare_acpi.fadt;
+
+    if (!sleep_known)
         return;
-    if (smi_command != 0 && !(inw(pm1a_control) & SCI_EN)) {
-        outb(smi_command, smi_acpi_enable);
-        for (unsigned i = 0; i < ENABLE_POLLS_MAX && !(inw(pm1a_control) & SCI_EN); i++) {
+    if (f->smi_command != 0 && !(inw(f->pm1a_control) & SCI_EN)) {
+        outb(f->smi_command, f->acpi_enable);
+        for (unsigned i = 0; i < ENABLE_POLLS_MAX && !(inw(f->pm1a_control) & SCI_EN); i++) {
         }
     }
-    outw(pm1a_control, (uint16_t)(sleep_type << 10 | SLP_EN));
-    if (pm1b_control != 0)
-        outw(pm1b_control, (uint16_t)(sleep_type << 10 | SLP_EN));
+    outw(f->pm1a_control, (uint16_t)(sleep_type[0] << 10 | SLP_EN));
+    if (f->pm1b_control != 0)
+        outw(f->pm1b_control, (uint16_t)(sleep_type[1] << 10 | SLP_EN));
+}
+
+void acpi_reset(void)
+{
+    if (bare_acpi.fadt.reset_known)
+        outb(bare_acpi.fadt.reset_port, bare_acpi.fadt.reset_value);
 }

@@ -1,7 +1,8 @@
-/* System time from the TSC, calibrated against channel 2 of the PIT; the wall
- * clock from the CMOS clock. */
+/* System time from the TSC, calibrated against the HPET or channel 2 of the PIT;
+ * the wall clock from the CMOS clock. */
 #include "bare/bare.h"
 
+#include "base/arith.h"
 #include "base/string.h"
 #include "core/time/pvclock.h"
 #include "port/power.h"
@@ -11,10 +12,63 @@
 #define WAIT_TICKS 59659u /* 50 ms */
 #define WAIT_POLLS_MAX 10000000u
 #define MEASURES_MAX 10u
+#define HPET_PERIOD_MAX 100000000u /* femtoseconds: IA-PC HPET 1.0a 2.3.4 */
+#define HPET_CONFIG (0x10u / 4)
+#define HPET_COUNTER (0xf0u / 4)
+#define HPET_ENABLE 1u
+#define FS_PER_50MS UINT64_C(50000000000000)
+#define TSC_AHEAD_NS UINT64_C(1000000000)
 
 static uint64_t tsc_start;
 static uint32_t tsc_khz;
 static struct pvclock_scale scale;
+static volatile uint32_t *hpet; /* NULL: none that counts */
+static uint32_t hpet_wait;      /* its ticks in 50 ms */
+
+/* The HPET's registers, and its counter turned on; false when it does not count. */
+static bool hpet_start(void)
+{
+    uint32_t first;
+
+    if (bare_acpi.hpet == 0)
+        return false;
+    hpet = (volatile uint32_t *)((volatile uint8_t *)paging_map_device(bare_acpi.hpet) +
+                                 bare_acpi.hpet % PAGE_SIZE);
+    if (hpet[1] == 0 || hpet[1] > HPET_PERIOD_MAX) {
+        hpet = NULL;
+        return false;
+    }
+    hpet_wait = (uint32_t)(FS_PER_50MS / hpet[1]);
+    hpet[HPET_CONFIG] |= HPET_ENABLE;
+    first = hpet[HPET_COUNTER];
+    for (unsigned i = 0; i < WAIT_POLLS_MAX / 100; i++) {
+        if (hpet[HPET_COUNTER] != first)
+            return true;
+    }
+    hpet = NULL;
+    return false;
+}
+
+/* As measure(), by the HPET, whose ticks in between *waited gets. */
+static bool measure_hpet(uint64_t *ticks, uint64_t *unsure, uint32_t *waited)
+{
+    unsigned polls = 0;
+    uint64_t before = rdtsc(), started, last, now;
+    uint32_t first = hpet[HPET_COUNTER], count;
+
+    started = now = rdtsc();
+    do {
+        if (++polls == WAIT_POLLS_MAX)
+            return false;
+        last = now;
+        count = hpet[HPET_COUNTER];
+        now = rdtsc();
+    } while (count - first < hpet_wait);
+    *ticks = now - started;
+    *waited = count - first;
+    *unsure = (started - before) + (now - last);
+    return true;
+}
 
 /* Counts the PIT through 50 ms: *ticks of the TSC, give or take *unsure of them,
  * by when the start and the end were seen. False when it does not count. */
@@ -47,22 +101,65 @@ bool clock_wait_50ms(void)
     return measure(&ticks, &unsure);
 }
 
-void clock_init(void)
+/* The TSC's ticks in a millisecond; 0: the timer does not count. */
+static uint32_t measure_khz(void)
 {
     uint64_t best = 0, least = UINT64_MAX, ticks, unsure;
+    uint32_t khz = 0, waited = 0;
 
     /* A hypervisor below this one, or firmware, may stop the CPU in between. */
     for (unsigned i = 0; i < MEASURES_MAX && least > best / 1000; i++) {
-        if (!measure(&ticks, &unsure))
-            port_panic("no PIT to measure the TSC by");
-        if (unsure < least) {
-            least = unsure;
-            best = ticks;
-        }
+        if (hpet ? !measure_hpet(&ticks, &unsure, &waited) : !measure(&ticks, &unsure))
+            return 0;
+        if (unsure >= least)
+            continue;
+        least = unsure;
+        best = ticks;
+        if (hpet)
+            khz = (uint32_t)(ticks * 1000 / (waited * (uint64_t)hpet[1] / 1000000000));
+        else
+            khz = (uint32_t)(ticks * PIT_HZ / WAIT_TICKS / 1000);
     }
-    tsc_khz = (uint32_t)(best * PIT_HZ / WAIT_TICKS / 1000);
-    scale = pvclock_scale_of_khz(tsc_khz);
+    return khz;
+}
+
+void clock_begin(void)
+{
     tsc_start = rdtsc();
+}
+
+void clock_init(void)
+{
+    if (hpet_start())
+        tsc_khz = measure_khz();
+    if (tsc_khz == 0) {
+        hpet = NULL;
+        tsc_khz = measure_khz();
+    }
+    if (tsc_khz == 0)
+        port_panic("neither HPET nor PIT to measure the TSC by");
+    scale = pvclock_scale_of_khz(tsc_khz);
+}
+
+const char *clock_source(void)
+{
+    return hpet ? "HPET" : "PIT";
+}
+
+void clock_wait_us(uint64_t us)
+{
+    uint64_t since = rdtsc();
+
+    while (rdtsc() - since < us * tsc_khz / 1000)
+        port_cpu_relax();
+}
+
+uint64_t clock_tsc_at(uint64_t deadline_ns)
+{
+    uint64_t now = port_time_now();
+    uint64_t ahead = deadline_ns > now ? min_u64(deadline_ns - now, TSC_AHEAD_NS) : 0;
+
+    return rdtsc() + ahead * tsc_khz / 1000000 + 1;
 }
 
 uint64_t port_tsc_read(void)

@@ -140,12 +140,10 @@ entry64:
 
     .section .data
     .balign 16
-    .globl bare_gdt
 bare_gdt:
     .quad 0
     .quad 0x00af9b000000ffff        /* 64-bit code */
     .quad 0x00cf93000000ffff        /* data */
-    .quad 0, 0                      /* TSS, filled by trap_init() */
 gdt_end:
 boot_gdtr32:
     .word gdt_end - bare_gdt - 1

@@ -47,10 +47,10 @@ static bool turn_until(uint64_t deadline)
 static bool interrupts_wake(void)
 {
     for (unsigned i = 0; i < TEST_TURNS; i++) {
-        uint64_t due = port_time_now() + TEST_TURN_NS, count = trap_timer_count;
+        uint64_t due = port_time_now() + TEST_TURN_NS, count = this_area()->timer_count;
 
         port_timer_arm(due);
-        while (trap_timer_count == count)
+        while (this_area()->timer_count == count)
             port_cpu_idle();
         /* The timer and the TSC were measured apart: a hundredth is not early. */
         if (port_time_now() < due - TEST_TURN_NS / 100) {
@@ -96,6 +96,7 @@ static bool domain_lives_and_dies(void)
         .max_evtchn_port = 1023,
         .max_grant_frames = 4,
         .max_maptrack_frames = 4,
+        .grant_opts = XEN_DOMCTL_GRANT_version(2),
         .arch.emulation_flags = XEN_X86_EMU_LAPIC,
     };
     struct domain *d;
@@ -148,6 +149,10 @@ bool first_light(void)
     if (free_page_count() != before) {
         hv_log(0, "free pages: %lu before, %lu after", before, free_page_count());
         ok = false;
+    }
+    if (!smp_hold(true)) {
+        hv_log(0, "%u CPUs do not come to rest", smp_running() - 1);
+        return false;
     }
     audit_run(&report);
     hv_log(2, "memory: %lu MiB, %lu pages free, %lu of the hypervisor", total_page_count() >> 8,

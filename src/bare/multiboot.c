@@ -11,12 +11,15 @@
 #define MB2_TAG_CMDLINE 1u
 #define MB2_TAG_MODULE 3u
 #define MB2_TAG_MMAP 6u
+#define MB2_TAG_EFI64 12u
 #define MB2_TAG_RSDP_OLD 14u
 #define MB2_TAG_RSDP_NEW 15u
 #define MB2_MEMORY_AVAILABLE 1u
 #define RSDP_OLD_BYTES 20u
 #define RSDP_NEW_BYTES 36u
 #define LOW_RESERVED (1u << 20)
+#define LOW_MEMORY_END 0xa0000u
+#define LOW_MEMORY_START 0x1000u
 #define IDENTITY_END (UINT64_C(4) << 30) /* mapped when this runs */
 
 struct tag {
@@ -96,6 +99,27 @@ static void read_rsdp(const struct tag *t, uint32_t bytes, struct bare_boot *out
     out->rsdp_bytes = bytes;
 }
 
+/* A module's text ends in a NUL within the tag. What lies where the direct map
+ * does not reach cannot be read. */
+static void read_module(const struct module_tag *m, struct bare_boot *out)
+{
+    const char *text = (const char *)(m + 1);
+    struct bare_module *b = &out->modules[out->module_count];
+    size_t room;
+
+    if (m->tag.size < sizeof(*m) || m->start >= m->end)
+        return;
+    room = m->tag.size - sizeof(*m);
+    if (out->module_count == BARE_MODULES_MAX || str_len_max(text, room) == room) {
+        out->modules_lost++;
+        return;
+    }
+    b->data = phys_to_ptr(m->start);
+    b->len = m->end - m->start;
+    b->cmdline = text;
+    out->module_count++;
+}
+
 static void read_tag(const struct tag *t, struct bare_boot *out)
 {
     const char *text = (const char *)(t + 1);
@@ -105,8 +129,14 @@ static void read_tag(const struct tag *t, struct bare_boot *out)
         if (str_len_max(text, t->size - sizeof(*t)) < t->size - sizeof(*t))
             out->cmdline = text;
         break;
+    case MB2_TAG_MODULE:
+        read_module((const struct module_tag *)t, out);
+        break;
     case MB2_TAG_MMAP:
         read_mmap((const struct mmap_tag *)t, true, out);
+        break;
+    case MB2_TAG_EFI64:
+        out->efi = true;
         break;
     case MB2_TAG_RSDP_OLD:
         read_rsdp(t, RSDP_OLD_BYTES, out);
@@ -152,6 +182,22 @@ static bool walk(const uint8_t *base, uint32_t total, bool holes, struct bare_bo
     return true;
 }
 
+/* The highest whole page of RAM below 640 KiB: firmware's own data are rather at
+ * the start. The page right below the end may be firmware's, too, without saying. */
+static uint64_t find_low_page(const struct bare_boot *b)
+{
+    uint64_t best = 0;
+
+    for (size_t i = 0; i < b->ram_count; i++) {
+        uint64_t start = max_u64(align_up(b->ram[i].start, PAGE_SIZE), LOW_MEMORY_START);
+        uint64_t end = min_u64(align_down(b->ram[i].end, PAGE_SIZE), LOW_MEMORY_END);
+
+        if (start < end)
+            best = max_u64(best, end - PAGE_SIZE);
+    }
+    return best;
+}
+
 bool multiboot_parse(uint32_t magic, uint32_t info, struct bare_boot *out)
 {
     const uint8_t *base = phys_to_ptr(info);
@@ -165,8 +211,9 @@ bool multiboot_parse(uint32_t magic, uint32_t info, struct bare_boot *out)
         return false;
     if (!walk(base, total, false, out) || !walk(base, total, true, out))
         return false;
-    exclude(out, 0, LOW_RESERVED);
     exclude(out, image_phys(image_start), image_phys(image_end));
     exclude(out, info, info + (uint64_t)total);
+    out->low_page = find_low_page(out);
+    exclude(out, 0, LOW_RESERVED);
     return out->ram_count != 0;
 }

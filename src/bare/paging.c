@@ -8,6 +8,7 @@
 #include "base/arith.h"
 #include "base/check.h"
 #include "base/string.h"
+#include "core/mem/page_alloc.h"
 #include "port/mem.h"
 #include "port/power.h"
 
@@ -27,6 +28,9 @@
 #define DEVICE_BASE (IMAGE_BASE + SPAN_1G)
 #define IMAGE_SLOT 510u
 #define DEVICE_SLOT 511u
+#define STACK_SPAN (UINT64_C(64) << 10) /* of addresses: the stack, and its guard below */
+#define STACK_BASE (DEVICE_BASE + SPAN_2M)
+#define FRAMES_BASE (DEVICE_BASE + 32 * SPAN_2M)
 
 extern uint64_t boot_pml4[ENTRIES], boot_pdpt[ENTRIES], boot_pdpt_high[ENTRIES];
 extern uint64_t boot_pd[4 * ENTRIES];
@@ -35,6 +39,10 @@ uint8_t *port_directmap = (uint8_t *)DIRECTMAP_BASE;
 static uint64_t device_pd[ENTRIES] __attribute__((aligned(4096)));
 static uint64_t device_pt[ENTRIES] __attribute__((aligned(4096)));
 static unsigned devices;
+
+/* A starting CPU's: the image where it is, and one page at its own address. */
+static uint64_t start_pml4[ENTRIES] __attribute__((aligned(4096)));
+static uint64_t start_tables[3][ENTRIES] __attribute__((aligned(4096)));
 
 /* One zeroed table page from the first RAM range below 4 GiB that has one. */
 static uint64_t take_page(struct bare_boot *boot)
@@ -135,6 +143,68 @@ volatile void *paging_map_device(uint64_t pa)
     device_pt[devices] = (pa & PTE_ADDRESS) | PTE_DATA | PTE_UNCACHED;
     load_tables();
     return (volatile void *)(DEVICE_BASE + devices++ * PAGE_SIZE);
+}
+
+/* Maps the page at p, of the direct map, at va of the device slot. */
+static bool map_page(uint64_t va, const void *p, uint64_t rights)
+{
+    uint64_t *pde = &device_pd[(va - DEVICE_BASE) / SPAN_2M], *pt;
+
+    if (*pde == 0) {
+        void *table = hyp_pages_alloc(NULL, 0, FRAME_HYP);
+
+        if (!table)
+            return false;
+        *pde = (uint64_t)((uint8_t *)table - port_directmap) | PTE_TABLE;
+    }
+    pt = phys_to_ptr(*pde & PTE_ADDRESS);
+    pt[va >> PAGE_SHIFT & (ENTRIES - 1)] = (uint64_t)((const uint8_t *)p - port_directmap) | rights;
+    return true;
+}
+
+bool paging_frames_fit(uint64_t pages)
+{
+    return pages <= (DEVICE_BASE + (SPAN_1G - 1) - FRAMES_BASE) / PAGE_SIZE;
+}
+
+uint64_t *paging_frames(void)
+{
+    return (uint64_t *)FRAMES_BASE;
+}
+
+bool paging_map_frames(uint64_t i, const void *p, bool write)
+{
+    return map_page(FRAMES_BASE + i * PAGE_SIZE, p, write ? PTE_DATA : PTE_PRESENT | PTE_NX);
+}
+
+bool paging_map_stack(unsigned cpu, unsigned index, unsigned pages, struct bare_stack *out)
+{
+    uint64_t top = STACK_BASE + (uint64_t)(cpu * BARE_STACKS + index + 1) * STACK_SPAN;
+
+    check((pages + 1) * PAGE_SIZE <= STACK_SPAN && cpu < MAX_CPUS);
+    for (unsigned i = 1; i <= pages; i++) {
+        void *page = hyp_pages_alloc(NULL, 0, FRAME_HYP);
+
+        if (!page || !map_page(top - i * PAGE_SIZE, page, PTE_DATA))
+            return false;
+    }
+    out->top = top;
+    out->guard = top - (pages + 1) * PAGE_SIZE;
+    return true;
+}
+
+uint64_t paging_trampoline(uint64_t low)
+{
+    memset(start_pml4, 0, sizeof(start_pml4));
+    if (low == 0)
+        return 0;
+    for (unsigned i = ENTRIES / 2; i < ENTRIES; i++)
+        start_pml4[i] = boot_pml4[i];
+    start_pml4[0] = image_phys(start_tables[0]) | PTE_TABLE;
+    start_tables[0][0] = image_phys(start_tables[1]) | PTE_TABLE;
+    start_tables[1][0] = image_phys(start_tables[2]) | PTE_TABLE;
+    start_tables[2][low >> PAGE_SHIFT] = low | PTE_PRESENT;
+    return image_phys(start_pml4);
 }
 
 static void audit_table(const uint64_t *table, unsigned level, bool write, bool exec,

@@ -5,11 +5,16 @@
 #include <stdarg.h>
 
 #include "base/arith.h"
+#include "base/atomic.h"
 #include "base/fmt.h"
 #include "base/string.h"
 #include "port/power.h"
 
 #define MSR_EFER 0xc0000080u
+#define MSR_MCG_CAP 0x179u
+#define MSR_MCG_STATUS 0x17au
+#define MSR_MC0_STATUS 0x401u
+#define VECTOR_MC 18u
 #define STACK_WORDS 16u
 #define CALLERS_MAX 24u
 #define RESTART_50MS 100u
@@ -26,10 +31,32 @@ static void __attribute__((format(printf, 1, 2))) say(const char *fmt, ...)
     uart_write(text, n);
 }
 
+static uint32_t owner; /* atomic: the CPU that panics, plus one */
+
+bool panic_under_way(void)
+{
+    return load_u32(&owner) != 0;
+}
+
 _Noreturn void machine_halt(void)
 {
     for (;;)
         __asm__ volatile("cli; hlt");
+}
+
+/* SDM Vol. 3 15.3: the banks of a machine check that hold an error. */
+static void say_machine_check(void)
+{
+    unsigned banks = (unsigned)(rdmsr(MSR_MCG_CAP) & 0xff);
+
+    say("machine check status %016lx\n", rdmsr(MSR_MCG_STATUS));
+    for (unsigned i = 0; i < banks; i++) {
+        uint64_t status = rdmsr(MSR_MC0_STATUS + 4 * i);
+
+        if (status >> 63)
+            say("bank %u: status %016lx address %016lx\n", i, status,
+                status >> 58 & 1 ? rdmsr(MSR_MC0_STATUS + 4 * i + 1) : 0);
+    }
 }
 
 static void say_registers(const struct trap_frame *f)
@@ -44,16 +71,6 @@ static void say_registers(const struct trap_frame *f)
     say("cr3 %016lx cr4 %016lx efer %08lx\n", read_cr3(), read_cr4(), rdmsr(MSR_EFER));
 }
 
-/* The stack that va lies in, its guard included; NULL when in none. */
-static const struct bare_stack *stack_of(uint64_t va)
-{
-    for (unsigned i = 0; i < BARE_STACKS; i++) {
-        if (va >= bare_stacks[i].guard && va < bare_stacks[i].top)
-            return &bare_stacks[i];
-    }
-    return NULL;
-}
-
 /* True iff n aligned bytes at va can be read from s. */
 static bool stack_has(const struct bare_stack *s, uint64_t va, unsigned n)
 {
@@ -65,10 +82,23 @@ static bool in_text(uint64_t va)
     return va >= (uint64_t)(uintptr_t)image_start && va < (uint64_t)(uintptr_t)image_text_end;
 }
 
+/* The address of code, and its function. minus is 1 for a return address, which may
+ * be the first byte behind a function that does not return. */
+static void say_address(uint64_t va, unsigned minus)
+{
+    uint64_t offset;
+    const char *name = in_text(va) ? symbol_name(va - minus, &offset) : NULL;
+
+    if (name)
+        say("  [<%016lx>] %s+0x%lx\n", va, name, offset + minus);
+    else
+        say("  [<%016lx>]\n", va);
+}
+
 /* The words from rsp up. In the guard there are none to read: then from its end. */
 static void say_stack(uint64_t rsp)
 {
-    const struct bare_stack *s = stack_of(rsp);
+    const struct bare_stack *s = cpu_stack_of(rsp);
     uint64_t at;
 
     if (!s) {
@@ -88,21 +118,22 @@ static void say_stack(uint64_t rsp)
  * stack and goes up. */
 static void say_callers(const struct trap_frame *f)
 {
-    const struct bare_stack *s = stack_of(f->rbp);
+    const struct bare_stack *s = cpu_stack_of(f->rbp);
     uint64_t rbp = f->rbp;
     unsigned n;
 
-    say("callers:\n  [<%016lx>]\n", f->rip);
+    say("callers:\n");
+    say_address(f->rip, 0);
     /* A jump astray made no frame yet: its return address is the word at rsp. */
-    if (!in_text(f->rip) && stack_has(stack_of(f->rsp), f->rsp, sizeof(uint64_t)) &&
+    if (!in_text(f->rip) && stack_has(cpu_stack_of(f->rsp), f->rsp, sizeof(uint64_t)) &&
         in_text(*(const uint64_t *)f->rsp))
-        say("  [<%016lx>]\n", *(const uint64_t *)f->rsp);
+        say_address(*(const uint64_t *)f->rsp, 1);
     for (n = 0; s && n < CALLERS_MAX; n++) {
         const uint64_t *frame = (const uint64_t *)rbp;
 
         if (!stack_has(s, rbp, 2 * sizeof(uint64_t)) || !in_text(frame[1]))
             return;
-        say("  [<%016lx>]\n", frame[1]);
+        say_address(frame[1], 1);
         if (frame[0] <= rbp)
             return;
         rbp = frame[0];
@@ -113,19 +144,22 @@ static void say_callers(const struct trap_frame *f)
 
 _Noreturn void panic_report(const struct trap_frame *f, const char *msg)
 {
-    static bool again;
-
     __asm__ volatile("cli");
-    if (again) {
+    if (!cmpxchg_u32(&owner, 0, port_cpu_id() + 1)) {
+        if (load_u32(&owner) != port_cpu_id() + 1)
+            machine_halt(); /* one report is enough */
         say("\nand another fault while reporting: vector %lu rip %016lx cr2 %016lx\n", f->vector,
             f->rip, read_cr2());
         machine_halt();
     }
-    again = true;
+    smp_stop();
     if (msg)
         say("PANIC: %.140s\n", msg);
     else
         say("PANIC: exception %lu, error code %04lx\n", f->vector, f->error);
+    if (!msg && f->vector == VECTOR_MC)
+        say_machine_check();
+    say("on CPU %u\n", port_cpu_id());
     say_registers(f);
     say_stack(f->rsp);
     say_callers(f);
