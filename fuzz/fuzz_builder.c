@@ -50,6 +50,7 @@ static struct domain *create(void)
         .max_evtchn_port = 1023,
         .max_grant_frames = 4,
         .max_maptrack_frames = 4,
+        .grant_opts = XEN_DOMCTL_GRANT_version(2),
         .arch.emulation_flags = XEN_X86_EMU_LAPIC,
     };
     struct domain *d;

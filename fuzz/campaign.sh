@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Runs AFL++ on a target, with one live status line. Fails on a crash, a hang, or too
+# few executions.
+# usage: campaign.sh [--target NAME] [--time 10m] [--jobs 2] [--out DIR] [--build DIR]
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+target=hypercall time=10m jobs=2 out='' build=$root/build/afl
+
+usage() {
+    echo "usage: $0 [--target hypercall|control|exits] [--time 10m] [--jobs 2] [--out DIR]" \
+        "[--build DIR]" >&2
+    exit 2
+}
+while [ $# -gt 0 ]; do
+    [ $# -ge 2 ] || usage
+    case $1 in
+    --target) target=$2 ;;
+    --time) time=$2 ;;
+    --jobs) jobs=$2 ;;
+    --out) out=$2 ;;
+    --build) build=$2 ;;
+    *) usage ;;
+    esac
+    shift 2
+done
+case $time in
+*s) seconds=${time%s} ;;
+*m) seconds=$((${time%m} * 60)) ;;
+*h) seconds=$((${time%h} * 3600)) ;;
+*) seconds=$time ;;
+esac
+[[ $seconds =~ ^[0-9]+$ && $jobs =~ ^[1-9][0-9]*$ ]] || usage
+# Which operations new ones are taken from: enum op_group in grammar.h.
+case $target in
+hypercall) groups=0x13f ;;
+control) groups=0x140 ;;
+exits) groups=0x80 ;;
+*) usage ;;
+esac
+out=${out:-$root/build/fuzz-$target}
+
+for tool in afl-fuzz afl-clang-fast; do
+    command -v $tool >/dev/null || {
+        echo "campaign: $tool is missing: install AFL++ (apt-get install afl++, or ci/setup.sh)" >&2
+        exit 2
+    }
+done
+export AFL_QUIET=1
+if [ ! -x "$build/fuzz/fuzz_hypercall" ] || [ -z "${CORBEL_FUZZ_NO_BUILD:-}" ]; then
+    mkdir -p "$build"
+    { cmake -S "$root" --preset afl -B "$build" && ninja -C "$build" -j "$jobs" fuzz_hypercall \
+        fuzz_tool fuzz_mutator; } >"$build/campaign-build.log" 2>&1 || {
+        tail -20 "$build/campaign-build.log" >&2
+        echo "campaign: the fuzz targets do not build" >&2
+        exit 2
+    }
+fi
+
+rm -rf "$out"
+mkdir -p "$out/in"
+for f in "$root/fuzz/corpus/$target"/*; do
+    [ -f "$f" ] && "$build/fuzz/fuzz_tool" encode "$f" "$out/in/$(basename "$f")"
+done
+# Something to begin with besides the corpus.
+CORBEL_FUZZ_GROUPS=$groups "$build/fuzz/fuzz_tool" random 1 20 "$out/in" >/dev/null
+echo "$target" >"$out/target"
+
+export AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_SKIP_CPUFREQ=1 AFL_NO_AFFINITY=1 AFL_NO_UI=1
+export AFL_CUSTOM_MUTATOR_LIBRARY=$build/fuzz/libfuzz_mutator.so AFL_CUSTOM_MUTATOR_ONLY=1
+export CORBEL_FUZZ_GROUPS=$groups AFL_IGNORE_PROBLEMS=1 AFL_AUTORESUME=1
+pids=()
+stop() {
+    for p in "${pids[@]}"; do kill -INT "$p" 2>/dev/null || true; done
+    wait || true
+}
+trap stop EXIT
+for ((i = 0; i < jobs; i++)); do
+    role=-S
+    [ $i -gt 0 ] || role=-M
+    afl-fuzz $role "job$i" -V "$seconds" -t 5000 -i "$out/in" -o "$out/sync" \
+        -- "$build/fuzz/fuzz_hypercall" >"$out/job$i.log" 2>&1 &
+    pids+=($!)
+done
+
+# sum FIELD: over all instances.
+sum() {
+    cat "$out"/sync/*/fuzzer_stats 2>/dev/null |
+        awk -v f="$1" '$1 == f {gsub("%", "", $3); n += $3} END {print n + 0}'
+}
+found() { find "$out/sync" -path "*/$1/id*" 2>/dev/null | wc -l; }
+status() {
+    printf '%s: %s s, %d executions, %d inputs, %d crashes, %d hangs' "$target" "$1" \
+        "$(sum execs_done)" "$(sum corpus_count)" "$(found crashes)" "$(found hangs)"
+}
+began=$SECONDS
+while kill -0 "${pids[@]}" 2>/dev/null; do
+    [ -t 1 ] && printf '\r\033[K%s' "$(status $((SECONDS - began)))"
+    sleep 2
+done
+failed=0
+for p in "${pids[@]}"; do wait "$p" || failed=1; done
+pids=()
+[ -t 1 ] && printf '\r\033[K'
+executions=$(sum execs_done) crashes=$(found crashes) hangs=$(found hangs)
+status $((SECONDS - began))
+echo
+if [ $failed != 0 ] || [ "$executions" -lt $((seconds * ${CORBEL_FUZZ_MINIMUM:-20})) ]; then
+    tail -5 "$out"/job*.log >&2
+    echo "campaign: too few executions: $executions in $seconds s" >&2
+    exit 1
+fi
+if [ "$crashes" != 0 ] || [ "$hangs" != 0 ]; then
+    for f in "$out"/sync/*/crashes/id* "$out"/sync/*/hangs/id*; do
+        [ -f "$f" ] && echo "campaign: $build/fuzz/fuzz_tool replay '$f'" >&2
+    done
+    exit 1
+fi

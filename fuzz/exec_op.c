@@ -1,0 +1,277 @@
+/* From an operation to registers and structures in guest memory, and its results
+ * back. */
+#include <string.h>
+
+#include "base/xen.h"
+#include "core/guest_mem/guest_mem.h"
+#include "core/state.h"
+#include "fuzz/exec_impl.h"
+#include "hostsim/world/world.h"
+
+#include <xen/domctl.h>
+#include <xen/memory.h>
+#include <xen/platform.h>
+#include <xen/sysctl.h>
+
+#define NOT_MADE UINT64_C(0x5a5a5a5a5a5a5a5a)
+#define EXTENT_SHIFT 6u /* of XENMEM's start extent: <xen/memory.h> leaves it to Xen */
+
+static const uint8_t arg_reg[6] = {GPR_RDI, GPR_RSI, GPR_RDX, GPR_R10, GPR_R8, GPR_R9};
+
+struct resolve_at exec_at(const struct vcpu *v, unsigned slot)
+{
+    return (struct resolve_at){v->domain->id, v->id, world_now(), slot};
+}
+
+static void put(uint8_t *p, uint64_t value, unsigned size)
+{
+    memcpy(p, &value, size);
+}
+
+static void put_sub(struct call *c)
+{
+    uint32_t version = c->desc->sub_place == SUB_DOMCTL   ? XEN_DOMCTL_INTERFACE_VERSION
+                       : c->desc->sub_place == SUB_SYSCTL ? XEN_SYSCTL_INTERFACE_VERSION
+                                                          : XENPF_INTERFACE_VERSION;
+
+    if (c->desc->sub_place == SUB_REG) {
+        c->reg[0] = c->desc->sub;
+    } else if (c->desc->sub_place != SUB_NONE) {
+        put(c->arg, c->desc->sub, 4);
+        put(c->arg + 4, version, 4);
+    }
+}
+
+/* A list of numbers; returns where it is. */
+static uint64_t put_list(const struct call *c, unsigned f, struct vcpu *v,
+                         const struct resolve_at *at, unsigned nth)
+{
+    uint64_t gpa = arg_base(v->id) + ARG_LIST + at->slot * ARG_SLOT + nth * ARG_LIST_BYTES;
+    unsigned size = c->desc->field[f].size;
+    uint8_t items[ARG_LIST_BYTES];
+
+    for (unsigned i = 0; i < ARG_LIST_ITEMS; i++) {
+        put(items + i * size, resolve_field(c->op, f, i, at), size);
+    }
+    (void)guest_phys_write(v->domain, gaddr(gpa), items, ARG_LIST_ITEMS * size);
+    return gpa;
+}
+
+static void put_field(struct call *c, unsigned f, struct vcpu *v, const struct resolve_at *at,
+                      unsigned *lists)
+{
+    const struct field_desc *d = &c->desc->field[f];
+    unsigned stride = c->desc->arg_size;
+
+    if (d->kind == K_NONE) {
+        return;
+    }
+    c->value[f] = resolve_field(c->op, f, 0, at);
+    switch (d->place) {
+    case IN_STRUCT:
+        for (unsigned e = 0; e < c->elements; e++) {
+            put(c->arg + e * stride + d->offset, resolve_field(c->op, f, e, at), d->size);
+        }
+        break;
+    case IN_REG:
+        c->reg[d->offset] = c->value[f];
+        break;
+    case IN_LIST:
+        put(c->arg + d->offset, put_list(c, f, v, at, (*lists)++), 8);
+        break;
+    case IN_REGLIST:
+        c->reg[d->offset] = put_list(c, f, v, at, (*lists)++);
+        break;
+    default:
+        if (strcmp(d->name, "nr") == 0) {
+            c->nr = c->value[f];
+        } else {
+            c->reg[0] |= c->value[f] << EXTENT_SHIFT;
+        }
+        break;
+    }
+}
+
+/* How many structures a batch gets; its count may say more. */
+static uint32_t elements_of(const struct op *op, const struct resolve_at *at)
+{
+    const struct op_desc *d = grammar_ops[op->code];
+    uint64_t room = ARG_SLOT / d->arg_size, count = 1;
+
+    for (unsigned f = 0; f < grammar_fields(d); f++) {
+        if (d->field[f].kind == K_COUNT && d->field[f].place == IN_REG) {
+            count = resolve_field(op, f, 0, at);
+        }
+    }
+    return (uint32_t)(count == 0 ? 1 : count < room ? count : room);
+}
+
+void call_build(struct call *c, const struct op *op, struct vcpu *v, unsigned slot)
+{
+    struct resolve_at at = exec_at(v, slot);
+    unsigned lists = 0;
+
+    memset(c, 0, sizeof(*c));
+    c->op = op;
+    c->desc = grammar_ops[op->code];
+    c->nr = c->desc->nr;
+    c->elements = c->desc->batch ? elements_of(op, &at) : 1;
+    c->arg_len = (size_t)c->elements * c->desc->arg_size;
+    c->gva = arg_base(v->id) + slot * ARG_SLOT;
+    put_sub(c);
+    for (unsigned f = 0; f < grammar_fields(c->desc); f++) {
+        put_field(c, f, v, &at, &lists);
+    }
+    if (c->desc->ptr_reg != NO_REG) {
+        c->reg[c->desc->ptr_reg] = c->gva;
+    }
+    if (c->arg_len != 0) {
+        (void)guest_phys_write(v->domain, gaddr(c->gva), c->arg, c->arg_len);
+    }
+}
+
+static void task_of_call(struct engine_task *t, const struct op *op, uint64_t nr,
+                         const uint64_t reg[6])
+{
+    *t = (struct engine_task){.armed = true, .call = true};
+    exit_modes(&t->exit, op);
+    t->exit.reason = EXIT_HYPERCALL;
+    t->exit.insn_len = 3;
+    t->regs = (struct guest_regs){.rip = TASK_RIP, .rflags = 0x202};
+    t->regs.gpr[GPR_RAX] = nr;
+    for (unsigned i = 0; i < 6; i++) {
+        t->regs.gpr[arg_reg[i]] = reg[i];
+    }
+}
+
+/* The operations after index, as far as they are hypercalls, in one multicall. */
+static void arm_multicall(struct flight *f, struct vcpu *v, const struct op *op)
+{
+    struct resolve_at at = exec_at(v, 0);
+    uint64_t want = resolve_field(op, 0, 0, &at);
+    uint64_t list = arg_base(v->id) + ARG_MULTICALL;
+    uint64_t reg[6] = {list, want};
+
+    while (f->calls < ARG_SLOTS && f->calls < want && exec.next < exec.p->count) {
+        const struct op *o = &exec.p->op[exec.next];
+        struct call *c = &f->call[f->calls];
+        struct multicall_entry e = {.result = NOT_MADE};
+
+        if (grammar_ops[o->code]->class != OP_CALL) {
+            break;
+        }
+        call_build(c, o, v, f->calls);
+        e.op = c->nr;
+        memcpy(e.args, c->reg, sizeof(e.args));
+        (void)guest_phys_write(v->domain, gaddr(list + f->calls * sizeof(e)), &e, sizeof(e));
+        f->calls++;
+        exec.next++;
+    }
+    if (want <= ARG_SLOTS) {
+        reg[1] = f->calls;
+    }
+    task_of_call(engine_task(v), op, __HYPERVISOR_multicall, reg);
+}
+
+void flight_arm(struct flight *f, struct vcpu *v, unsigned index)
+{
+    const struct op *op = &exec.p->op[index];
+    const struct op_desc *d = grammar_ops[op->code];
+
+    f->used = true;
+    f->index = index;
+    f->calls = 0;
+    f->v = v;
+    f->domid = v->domain->id;
+    f->vcpu = (uint16_t)v->id;
+    f->raced = false;
+    if (d->class == OP_EXIT) {
+        exit_build(engine_task(v), op, v);
+    } else if (d->class == OP_CALL) {
+        call_build(&f->call[0], op, v, 0);
+        task_of_call(engine_task(v), op, f->call[0].nr, f->call[0].reg);
+    } else {
+        arm_multicall(f, v, op);
+    }
+}
+
+/* New handles can be named by later operations. */
+static void learn(const struct op_done *d)
+{
+    for (unsigned i = 0; d->rc >= 0 && i < 1; i++) {
+        uint32_t port, handle;
+
+        if (d->arg_out == NULL) {
+            continue;
+        }
+        if (d->desc->nr == __HYPERVISOR_event_channel_op && d->arg_len >= 8) {
+            memcpy(&port, d->arg_out + d->arg_len - 4, 4);
+            resolve_result(K_PORT, port);
+        }
+        if (d->desc->nr == __HYPERVISOR_grant_table_op && d->desc->sub == 0 && d->desc->batch) {
+            memcpy(&handle, d->arg_out + 20, 4);
+            resolve_result(K_HANDLE, handle);
+        }
+    }
+}
+
+static void report_call(struct flight *f, unsigned nth, enum op_status status, int64_t rc)
+{
+    const struct call *c = &f->call[nth];
+    unsigned index = c->op != NULL ? (unsigned)(c->op - exec.p->op) : f->index;
+    uint8_t out[ARG_SLOT];
+    struct domain *d = exec_domain(f->domid);
+    struct op_done done = {
+        .index = index,
+        .op = c->op,
+        .desc = c->desc,
+        .status = (uint8_t)status,
+        .domid = f->domid,
+        .vcpu = f->vcpu,
+        .raced = f->raced,
+        .fetched = exec.p->op[f->index].mod == MOD_FETCH,
+        .failed = exec.p->op[f->index].mod == MOD_FAIL,
+        .elements = c->elements,
+        .rc = rc,
+        .arg_in = c->arg,
+        .arg_len = c->arg_len,
+    };
+
+    memcpy(done.value, c->value, sizeof(done.value));
+    if (c->arg_len != 0 && d != NULL && guest_phys_read(d, gaddr(c->gva), out, c->arg_len) == 0) {
+        done.arg_out = out;
+    }
+    learn(&done);
+    exec_report(&done);
+}
+
+void flight_report(struct flight *f, enum op_status status, int64_t rc)
+{
+    const struct op *op = &exec.p->op[f->index];
+    struct op_done done = {.index = f->index,
+                           .op = op,
+                           .desc = grammar_ops[op->code],
+                           .status = (uint8_t)status,
+                           .domid = f->domid,
+                           .vcpu = f->vcpu,
+                           .raced = f->raced,
+                           .elements = 1,
+                           .rc = rc};
+    struct domain *d = exec_domain(f->domid);
+
+    f->used = false;
+    if (done.desc->class == OP_CALL) {
+        report_call(f, 0, status, rc);
+        return;
+    }
+    for (unsigned i = 0; i < f->calls; i++) {
+        struct multicall_entry e = {.result = NOT_MADE};
+
+        if (d != NULL) {
+            (void)guest_phys_read(d, gaddr(arg_base(f->vcpu) + ARG_MULTICALL + i * sizeof(e)), &e,
+                                  sizeof(e));
+        }
+        report_call(f, i, e.result == NOT_MADE ? OP_DIED : status, (int64_t)e.result);
+    }
+    exec_report(&done);
+}

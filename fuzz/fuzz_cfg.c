@@ -1,0 +1,28 @@
+/* xl.cfg files as corbel-sim reads them: whatever the text, an answer and no memory
+ * error. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "hostsim/sim/sim.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+struct sim sim;
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    static struct sim_options o;
+    int fd = memfd_create("cfg", 0);
+    char path[64];
+
+    if (fd < 0 || write(fd, data, len) != (ssize_t)len) {
+        abort();
+    }
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    o.guests = 0;
+    (void)config_read(path, &o);
+    close(fd);
+    return 0;
+}

@@ -1,0 +1,19 @@
+#include "fuzz/oracle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct exec_options options;
+
+const struct exec_options *oracle_options(void)
+{
+    static bool asked;
+
+    if (!asked) {
+        const char *audit = getenv("CORBEL_FUZZ_AUDIT");
+
+        asked = true;
+        options.audit_each = audit != NULL && strcmp(audit, "each") == 0;
+    }
+    return &options;
+}
