@@ -1,0 +1,259 @@
+"""The gate: runs WP on every module of modules.toml and judges what it reports.
+
+Fails on a goal that is not proved, on fewer goals than expected.json records, on a
+function with only run-time-error goals (no contract), on a missing prover, on a report
+that is empty, on an unexpected warning of Frama-C, on an axiom that the independent
+check does not confirm.
+"""
+import concurrent.futures
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import axioms  # noqa: E402
+import source  # noqa: E402
+import status  # noqa: E402
+import tools  # noqa: E402
+
+PROOFS = tools.PROOFS
+ROOT = os.environ.get("CORBEL_ROOT", os.path.dirname(PROOFS))
+WP = ["-warn-unsigned-overflow", "-wp", "-wp-rte", "-wp-model", "Typed", "-wp-par", "1"]
+PROVERS = "cvc5,z3,cvc4"
+# Seconds of wall clock for one goal and prover: what is not proved within the first is
+# tried again with the next, which takes what is proved already from a cache of this run.
+# A loaded machine needs the last.
+TIMEOUTS = (5, 30, 120)
+# Warnings that say nothing about a proof; any other one fails the module.
+HARMLESS = re.compile(r"wp:pedantic-assigns|kernel:(attrs|typing:no-proto|parser:decimal)"
+                      r"|Memory model hypotheses")  # assumption 3 of modules.toml
+
+
+def load(names):
+    with open(os.path.join(PROOFS, "modules.toml"), "rb") as f:
+        modules = tomllib.load(f)["module"]
+    unknown = set(names) - {m["name"] for m in modules}
+    if unknown:
+        raise SystemExit(f"no such module: {', '.join(sorted(unknown))}")
+    return [m for m in modules if not names or m["name"] in names]
+
+
+def read(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+        return f.read()
+
+
+def covered(module):
+    """({function: lines} to be proved, {function: reason} not covered) of a module."""
+    every = {}
+    for path in module["files"]:
+        every.update(source.functions(read(path)))
+    skipped = module.get("not_covered", {})
+    stale = set(skipped) - set(every)
+    if stale:
+        raise SystemExit(f"{module['name']}: not_covered names no function: {sorted(stale)}")
+    return {f: n for f, n in every.items() if f not in skipped}, skipped
+
+
+def command(module, work, report, timeout, smoke):
+    functions, _ = covered(module)
+    out = tools.parse_arguments(ROOT, work)
+    if module.get("inline"):
+        out += ["-inline-calls", ",".join(module["inline"])]
+    out += ["-add-symbolic-path", f"{ROOT}:."] + WP
+    out += ["-wp-fct", ",".join(sorted(functions)), "-wp-report-json", report,
+            "-wp-timeout", str(timeout), "-wp-cache", "update",
+            "-wp-cache-dir", os.path.join(work, "cache-" + module["name"]),
+            "-wp-prover", module.get("provers", PROVERS)]
+    if smoke:
+        out += ["-wp-smoke-tests", "-wp-prop=@smoke", "-wp-smoke-timeout", "10"]
+    return out + module.get("options", []) + [os.path.join(ROOT, module.get("unit") or module["files"][0])]
+
+
+def judge(module, report, log, code):
+    """(goals, proved, problems) of one finished run."""
+    problems = []
+    try:
+        with open(report, encoding="utf-8") as f:
+            data = json.load(f) or {}
+    except (OSError, ValueError):
+        data = {}
+    total = data.get("wp:global", {}).get("wp:main", {})
+    goals, proved = total.get("total", 0), total.get("valid", 0)
+    if code:
+        problems.append(f"frama-c ended with {code}")
+    if not goals:
+        problems.append("the report has no goals")
+    for text in re.findall(r"^\[[a-z][^\]]*\] (?:.*Warning:|User Error|Failure).*(?:\n  .*)?", log, re.M):
+        if not HARMLESS.search(text):
+            problems.append(re.sub(r"\s+", " ", text))
+    by_function = data.get("wp:functions", {})
+    for name in covered(module)[0]:
+        of = by_function.get(name, {})
+        own = [p for p in of if p != "wp:section" and "_assert_rte" not in p and "_terminates" not in p]
+        if not own:
+            problems.append(f"{name}: no contract is proved")
+    for section in ("wp:functions", "wp:axiomatics"):
+        for name, properties in data.get(section, {}).items():
+            for goal, result in properties.items():
+                main = result.get("wp:main", {})
+                if goal != "wp:section" and main.get("valid", 0) != main.get("total", 0):
+                    problems.append(f"not proved: {name or 'lemma'}: {goal}")
+    if proved != goals and not any(p.startswith("not proved") for p in problems):
+        problems.append(f"{goals - proved} goals are not proved")
+    return goals, proved, problems
+
+
+def run(module, work, smoke):
+    start, cpu = time.monotonic(), 0.0
+    report = os.path.join(work, module["name"] + ".json")
+    session = os.path.join(work, "session-" + module["name"])
+    log_path = os.path.join(work, module["name"] + ".log")
+    os.makedirs(os.path.join(work, "cache-" + module["name"]))
+    for timeout in TIMEOUTS:
+        if os.path.exists(report):
+            os.unlink(report)
+        args = command(module, work, report, timeout, smoke) + ["-wp-session", session]
+        with open(log_path, "w", encoding="utf-8") as f:
+            process = subprocess.Popen(args, stdout=f, stderr=subprocess.STDOUT, cwd=ROOT)
+            _, state, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(state)
+        cpu += usage.ru_utime + usage.ru_stime
+        with open(log_path, encoding="utf-8") as f:
+            log = f.read()
+        goals, proved, problems = judge(module, report, log, process.returncode)
+        if smoke or not any(p.startswith("not proved") for p in problems):
+            break
+        forget_failures(os.path.join(work, "cache-" + module["name"]))
+    if smoke:
+        problems = re.findall(r"^.*(?:Doomed|Failed).*smoke.*", log, re.M | re.I)
+    return {"functions": len(covered(module)[0]), "goals": goals, "proved": proved,
+            "seconds": round(time.monotonic() - start), "cpu": round(cpu), "problems": problems}
+
+
+def forget_failures(cache):
+    """WP takes what a solver did not prove from its cache too, even with more time."""
+    for path in glob.glob(cache + "/*.json"):
+        with open(path, encoding="utf-8") as f:
+            if json.load(f).get("verdict") != "valid":
+                os.unlink(path)
+
+
+def judge_against(recorded, name, r):
+    if name not in recorded:
+        r["problems"].append("expected.json does not record this module")
+        return
+    for key in ("functions", "goals"):
+        if r[key] < recorded[name][key]:
+            r["problems"].append(f"{r[key]} {key}, {recorded[name][key]} are recorded")
+
+
+def run_all(modules, work, options, recorded):
+    """Runs the modules, prints the table; {name: result}."""
+    results = {}
+    print(f"{'module':<18}{'functions':>10}{'goals':>7}{'proved':>8}{'seconds':>9}{'cpu':>6}", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("CORBEL_PROOF_JOBS", 2))) as pool:
+        runs = {pool.submit(run, m, work, "--smoke" in options): m["name"] for m in modules}
+        for future in concurrent.futures.as_completed(runs):
+            name, r = runs[future], future.result()
+            results[name] = r
+            if not options:
+                judge_against(recorded, name, r)
+            print(f"{name:<18}{r['functions']:>10}{r['goals']:>7}{r['proved']:>8}{r['seconds']:>9}"
+                  f"{r['cpu']:>6}", *r["problems"], sep="\n  ", flush=True)
+    return results
+
+
+def keep_logs(work):
+    keep = os.environ.get("CORBEL_PROOF_LOGS")
+    if not keep:
+        return
+    os.makedirs(keep, exist_ok=True)
+    for path in glob.glob(work + "/*.log") + glob.glob(work + "/*.json"):
+        shutil.copy(path, keep)
+
+
+def main(arguments):
+    options = {a for a in arguments if a.startswith("--")}
+    names = [a for a in arguments if not a.startswith("--")]
+    if options - {"--record", "--smoke", "--list"}:
+        raise SystemExit("usage: prove.sh [--record | --smoke | --list] [module...]")
+    modules = load(names)
+    if "--list" in options:
+        print("\n".join(m["name"] for m in modules))
+        return 0
+    found = tools.versions()
+    path = os.path.join(PROOFS, "expected.json")
+    recorded = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as f:
+            recorded = json.load(f)
+    with tempfile.TemporaryDirectory() as work:
+        tools.configure(work, found)
+        failed = check_axioms()
+        results = run_all(modules, work, options, recorded)
+        keep_logs(work)
+    failed += sum(bool(r["problems"]) for r in results.values())
+    gone = set(recorded) - {m["name"] for m in load([])}
+    if gone:
+        print(f"recorded, but gone: {sorted(gone)}")
+        failed += 1
+    goals, proved = (sum(r[k] for r in results.values()) for k in ("goals", "proved"))
+    print(f"proof: {goals} goals, {proved} proved, {len(results)} modules, {failed} failed")
+    if "--record" in options and not gone:
+        recorded.update({n: {k: v for k, v in r.items() if k != "problems"}
+                         for n, r in results.items() if not r["problems"]})
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump({m["name"]: recorded[m["name"]] for m in load([]) if m["name"] in recorded},
+                      f, indent=1)
+            f.write("\n")
+        status.write(ROOT, PROOFS, [m for m in load([]) if m["name"] in recorded], recorded, found,
+                     covered, axiom_names())
+    return failed != 0
+
+
+def axiom_files():
+    """Every file that the proofs read and that states an axiom."""
+    paths = [os.path.join(ROOT, d) for d in ("proofs/include", "proofs/units", "src")]
+    for path in sorted(p for d in paths for p in glob.glob(d + "/**/*.[ch]", recursive=True)):
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        if any(re.search(r"\baxiom\b", a) for a in source.ACSL.findall(text)):
+            yield path
+
+
+def axiom_names():
+    names, common = [], (set(), [])
+    for path in axiom_files():
+        with open(path, encoding="utf-8") as f:
+            found = axioms.read(f.read(), *common)[1]
+        names += [(os.path.relpath(path, ROOT), a[0]) for a in found]
+    return names
+
+
+def check_axioms():
+    paths = list(axiom_files())
+    rows = list(axioms.check(paths))
+    bad = [r for r in rows if r[2] != ["unsat", "unsat"]]
+    for path, name, answers in bad:
+        print(f"axiom {name} of {os.path.relpath(path, ROOT)}: {answers}")
+    for path in paths:  # a file whose axioms the checker did not see is as bad
+        with open(path, encoding="utf-8") as f:
+            stated = sum(len(re.findall(r"\baxiom\b\s+\w+\s*:", a)) for a in source.ACSL.findall(f.read()))
+        seen = sum(r[0] == path for r in rows)
+        if stated != seen:
+            bad.append(path)
+            print(f"{os.path.relpath(path, ROOT)}: {stated} axioms, {seen} of them checked")
+    print(f"axioms: {len(rows)} stated, {len(rows) - len(bad)} confirmed by CVC5 and Z3 over bit vectors")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,2 @@
+#include "frame_axioms.h"
+#include "core/mem/frame_word.h"
