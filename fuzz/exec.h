@@ -24,7 +24,7 @@ struct op_done {
     bool raced;                /* another operation ran meanwhile */
     bool fetched;              /* memory changed under it */
     bool failed;               /* an allocation was made to fail */
-    uint32_t elements;         /* of a batch, else 1 */
+    uint32_t elements;         /* of a batch as far as there are structures, may be 0; else 1 */
     uint64_t value[OP_FIELDS]; /* resolved operands; of lists and batches the first ones */
     int64_t rc;                /* OP_CALL: as the guest sees it */
     /* OP_CALL: the argument structures before and after, elements * arg_size bytes. */

@@ -57,6 +57,43 @@ static uint64_t put_list(const struct call *c, unsigned f, struct vcpu *v,
     return gpa;
 }
 
+/* Operations called unknown or other stay away from those that have a name. */
+static uint64_t nameless(uint64_t nr, uint64_t sub)
+{
+    for (unsigned i = 0; i < grammar_count; i++) {
+        const struct op_desc *d = grammar_ops[i];
+
+        if (d->class == OP_CALL && d->nr == nr && d->sub_place != SUB_NONE &&
+            d->sub == (sub & 0x3f)) {
+            return nr == __HYPERVISOR_memory_op ? (sub & ~UINT64_C(0x3f)) | 0x3f : sub | 0x100;
+        }
+    }
+    return sub;
+}
+
+static bool is_nameless(const struct op_desc *d, const struct field_desc *f)
+{
+    return strcmp(f->name, "cmd") == 0 &&
+           (strstr(d->name, "_unknown") != NULL || strstr(d->name, "_other") != NULL);
+}
+
+/* A number that no hypercall of the grammar has. */
+static uint64_t nameless_call(uint64_t nr)
+{
+    for (unsigned i = 0; i < grammar_count; i++) {
+        if (grammar_ops[i]->class == OP_CALL && grammar_ops[i]->nr == nr && nr != 0) {
+            return nr | 0x40;
+        }
+    }
+    return nr;
+}
+
+/* Structures that are there, whatever the count says. */
+static uint32_t filled(const struct call *c)
+{
+    return c->elements == 0 ? 1 : c->elements;
+}
+
 static void put_field(struct call *c, unsigned f, struct vcpu *v, const struct resolve_at *at,
                       unsigned *lists)
 {
@@ -67,10 +104,18 @@ static void put_field(struct call *c, unsigned f, struct vcpu *v, const struct r
         return;
     }
     c->value[f] = resolve_field(c->op, f, 0, at);
+    if (is_nameless(c->desc, d)) {
+        c->value[f] = nameless(c->nr, c->value[f]);
+    }
     switch (d->place) {
     case IN_STRUCT:
-        for (unsigned e = 0; e < c->elements; e++) {
-            put(c->arg + e * stride + d->offset, resolve_field(c->op, f, e, at), d->size);
+        if (d->size < sizeof(uint64_t)) {
+            c->value[f] &= (UINT64_C(1) << 8 * d->size) - 1;
+        }
+        for (unsigned e = 0; e < filled(c); e++) {
+            uint64_t value = e == 0 ? c->value[f] : resolve_field(c->op, f, e, at);
+
+            put(c->arg + e * stride + d->offset, value, d->size);
         }
         break;
     case IN_REG:
@@ -84,7 +129,7 @@ static void put_field(struct call *c, unsigned f, struct vcpu *v, const struct r
         break;
     default:
         if (strcmp(d->name, "nr") == 0) {
-            c->nr = c->value[f];
+            c->nr = c->value[f] = nameless_call(c->value[f]);
         } else {
             c->reg[0] |= c->value[f] << EXTENT_SHIFT;
         }
@@ -103,7 +148,8 @@ static uint32_t elements_of(const struct op *op, const struct resolve_at *at)
             count = resolve_field(op, f, 0, at);
         }
     }
-    return (uint32_t)(count == 0 ? 1 : count < room ? count : room);
+    count = (uint32_t)count; /* as the hypervisor takes it */
+    return (uint32_t)(count < room ? count : room);
 }
 
 void call_build(struct call *c, const struct op *op, struct vcpu *v, unsigned slot)
@@ -116,7 +162,7 @@ void call_build(struct call *c, const struct op *op, struct vcpu *v, unsigned sl
     c->desc = grammar_ops[op->code];
     c->nr = c->desc->nr;
     c->elements = c->desc->batch ? elements_of(op, &at) : 1;
-    c->arg_len = (size_t)c->elements * c->desc->arg_size;
+    c->arg_len = (size_t)filled(c) * c->desc->arg_size;
     c->gva = arg_base(v->id) + slot * ARG_SLOT;
     put_sub(c);
     for (unsigned f = 0; f < grammar_fields(c->desc); f++) {
@@ -264,6 +310,8 @@ void flight_report(struct flight *f, enum op_status status, int64_t rc)
         report_call(f, 0, status, rc);
         return;
     }
+    /* What is seen of the first calls includes what the later ones did. */
+    f->raced = f->raced || f->calls > 1;
     for (unsigned i = 0; i < f->calls; i++) {
         struct multicall_entry e = {.result = NOT_MADE};
 

@@ -1,15 +1,28 @@
 /* xl.cfg files as corbel-sim reads them: whatever the text, an answer and no memory
  * error. */
+#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "hostsim/engine/engine.h"
 #include "hostsim/sim/sim.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 struct sim sim;
+
+/* What the rest of corbel-sim would give. */
+int sim_error(const char *fmt, ...)
+{
+    return SIM_USAGE;
+}
+
+const char *engine_version(void)
+{
+    return "";
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {

@@ -8,6 +8,7 @@
 
 #include "fuzz/exec.h"
 #include "fuzz/mutate.h"
+#include "fuzz/oracle.h"
 #include "fuzz/tool.h"
 
 #define TIMEOUT_S 10u
@@ -26,9 +27,10 @@ static void outcome(const struct program *p, char key[KEY_BYTES])
         abort();
     }
     if (pid == 0) {
-        struct exec_options o = {.audit_each = true};
+        struct exec_options o = *oracle_options();
         const char *wrong;
 
+        o.audit_each = true;
         alarm(TIMEOUT_S);
         if (freopen("/dev/null", "w", stderr) == NULL) {
             _exit(3);

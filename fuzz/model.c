@@ -77,7 +77,7 @@ static void judge(const struct op_done *d)
 {
     struct model_call c = {.done = d, .self = d->domid};
     size_t size = d->desc->arg_size;
-    bool many = d->desc->batch && d->elements > 1;
+    bool many = d->desc->batch && d->elements != 1;
 
     if (d->desc->nr == __HYPERVISOR_grant_table_op && !model_grant_follows(d)) {
         import();

@@ -11,7 +11,7 @@ struct mutator {
     uint8_t out[INPUT_MAX];
     struct program a, b;
     struct program trim, tried; /* the smallest so far, and the last try */
-    unsigned step;
+    unsigned step, steps;       /* of as many as were said at first */
 };
 
 void *afl_custom_init(void *afl, unsigned seed);
@@ -54,7 +54,8 @@ int32_t afl_custom_init_trim(struct mutator *m, uint8_t *buf, size_t len)
 {
     program_decode(buf, len, &m->trim);
     m->step = 0;
-    return (int32_t)shrink_steps(&m->trim);
+    m->steps = shrink_steps(&m->trim);
+    return (int32_t)m->steps;
 }
 
 size_t afl_custom_trim(struct mutator *m, uint8_t **out)
@@ -75,7 +76,8 @@ int32_t afl_custom_post_trim(struct mutator *m, unsigned char success)
         m->trim = success != 0 ? m->tried : m->trim;
         m->step++;
     }
-    return (int32_t)(m->step < shrink_steps(&m->trim) ? m->step : shrink_steps(&m->trim));
+    /* afl-fuzz goes on until it hears the number that it heard first. */
+    return (int32_t)(m->step < shrink_steps(&m->trim) ? m->step : m->steps);
 }
 
 void afl_custom_deinit(struct mutator *m)

@@ -1,4 +1,5 @@
 #include "fuzz/oracle.h"
+#include "fuzz/model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@ const struct exec_options *oracle_options(void)
         const char *audit = getenv("CORBEL_FUZZ_AUDIT");
 
         asked = true;
+        options.hooks = model_hooks;
         options.audit_each = audit != NULL && strcmp(audit, "each") == 0;
     }
     return &options;

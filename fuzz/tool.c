@@ -70,7 +70,16 @@ int tool_save(const char *path, const struct program *p)
 static const char *const status_name[OP_STATUSES] = {"", " (and sleeps)", "cannot run",
                                                      "never came back"};
 
-static void log_done(void *arg, const struct op_done *d)
+/* The oracle's options, audited after each operation. */
+static struct exec_options strict(void)
+{
+    struct exec_options o = *oracle_options();
+
+    o.audit_each = true;
+    return o;
+}
+
+static void log_op(const struct op_done *d)
 {
     printf("%3u  ", d->index);
     op_print(stdout, d->op);
@@ -90,11 +99,23 @@ static void log_done(void *arg, const struct op_done *d)
     fflush(stdout);
 }
 
+/* Says what came out before the oracle says what it thinks of it. */
+static void log_done(void *arg, const struct op_done *d)
+{
+    const struct exec_hooks *oracle = &oracle_options()->hooks;
+
+    log_op(d);
+    if (oracle->done != NULL) {
+        oracle->done(oracle->arg, d);
+    }
+}
+
 static int replay(int argc, char **argv)
 {
-    struct exec_options o = {.audit_each = true, .hooks = {.done = log_done}};
+    struct exec_options o = strict();
     int bad = 0;
 
+    o.hooks.done = log_done;
     for (int i = 0; i < argc; i++) {
         static struct program p;
         const char *wrong;
@@ -116,7 +137,7 @@ static int replay(int argc, char **argv)
 /* Quietly; every input twice, the second time must be like the first. */
 static int check(int argc, char **argv)
 {
-    struct exec_options o = {.audit_each = true};
+    struct exec_options o = strict();
     int bad = 0;
 
     for (int i = 0; i < argc; i++) {
@@ -161,7 +182,7 @@ static int print(int argc, char **argv)
 static int bench(int argc, char **argv)
 {
     static struct program p[256];
-    struct exec_options o = {.audit_each = false};
+    struct exec_options o = *oracle_options();
     uint64_t begin, spent = 0, in_reset = 0, copied = 0, rounds = 0;
     int n = argc < 256 ? argc : 256;
 
