@@ -18,7 +18,9 @@ compile() {
     $CC $CFLAGS $flags $includes -c "$1" -o "$object"
     echo "$object"
 }
-hypervisor=$(for f in $(find src/base src/core src/x86 hostsim/world -name '*.c'); do compile "$f"; done)
+hypervisor=$(find src/base src/core src/x86 hostsim/world -name '*.c' | while read -r f; do
+    compile "$f"
+done)
 executor=$(for f in fuzz/grammar*.c fuzz/{program,resolve,exec,exec_op,exec_exit,exec_guest,faults}.c \
     fuzz/{engine,machine,mutate,oracle,reset}.c fuzz/model*.c; do
     [ ! -f "$f" ] || compile "$f"

@@ -18,6 +18,13 @@ def functions(text):
     return {m.group(1): count(m.group(0)) for m in DEFINITION.finditer(bare)}
 
 
+def calls(text, names):
+    """What the functions of these names call, and words that look like it."""
+    bare = COMMENT.sub("", text)
+    return {c for m in DEFINITION.finditer(bare) if m.group(1) in names
+            for c in re.findall(r"\b(\w+)\s*\(", m.group(2))}
+
+
 def count(text):
     return sum(1 for line in text.splitlines() if line.strip())
 

@@ -3,7 +3,7 @@
 /*@ axiomatic P2mEntry {
     logic integer entry(integer hw, integer leaf, integer m, integer t);
     axiom entry_def: \forall integer hw, integer leaf, integer m, integer t;
-        entry(hw, leaf, m, t) == ((t << 52) | (m << 12) | leaf | hw);
+        entry(hw, leaf, m, t) == ((t << 52) + (m << 12) + leaf + hw);
     axiom entry_parts: \forall uint64_t hw, uint64_t leaf, uint64_t m, uint64_t t;
         t <= 0xf && m <= 0xffffffffff && (leaf == 0 || leaf == 0x80) &&
         (hw & 0x7fffffffffffff88) == 0 ==>
@@ -16,10 +16,14 @@
             (entry(hw, leaf, m, t) & 2) == (hw & 2) &&
             (entry(hw, leaf, m, t) & 4) == (hw & 4) &&
             (entry(hw, leaf, m, t) & 0x8000000000000000) == (hw & 0x8000000000000000);
+} */
+/*@ axiomatic P2mParts {
     axiom entry_type: \forall uint64_t t; t <= 0xf ==>
-        (t << 52) <= 0xffffffffffffffff && (t & 0x800) == 0;
+        (t << 52) <= 0xf0000000000000 && (t & 0x800) == 0;
     axiom entry_mfn: \forall uint64_t m; m <= 0xffffffffff ==>
-        (m << 12) <= 0xffffffffffffffff && (m & 0x8000000000000) == 0;
+        (m << 12) <= 0xffffffffff000 && (m & 0x8000000000000) == 0;
+    axiom entry_hw: \forall uint64_t hw;
+        (hw & 0x7fffffffffffff88) == 0 ==> hw <= 0x8000000000000077;
     axiom entry_leaf: \forall uint64_t leaf; leaf == 0 || leaf == 0x80 ==>
         (leaf & 1) == 0 && (leaf & 2) == 0 && (leaf & 4) == 0 && (leaf & 7) == 0 &&
         (leaf & 0x8000000000000000) == 0;

@@ -138,7 +138,8 @@ static inline void *phys_to_ptr(uint64_t pa)
 }
 
 /* corbel.lds: the image's sections, each on pages of its own. */
-extern uint8_t image_start[], image_unpack_start[], image_text_end[], image_rodata_end[], image_data_end[];
+extern uint8_t image_start[], image_unpack_start[], image_text_end[], image_rodata_end[],
+    image_data_end[];
 extern uint8_t image_end[];
 
 /* Physical address of something in the image. */
@@ -172,7 +173,7 @@ struct cpu_area {
     uint32_t apic_id;
     uint32_t stage; /* atomic: enum cpu_stage */
     uint32_t nmi_count;
-    uint64_t tsc_ask, tsc_answer; /* atomic: smp.c compares clocks */
+    uint64_t tsc_ask, tsc_answer;                   /* atomic: smp.c compares clocks */
     uint64_t timer_count, kick_count, serial_count; /* interrupts taken */
     struct bare_stack stack[BARE_STACKS];
     uint64_t gdt[5] __attribute__((aligned(16)));
@@ -181,11 +182,9 @@ struct cpu_area {
 extern struct cpu_area *cpu_areas[MAX_CPUS]; /* NULL: no such CPU */
 static inline struct cpu_area *this_area(void)
 {
-    extern struct cpu_area *cpu_areas[];
-
     return cpu_areas[port_cpu_id()];
 }
-/* Makes area the calling CPU's: segments, TSS, IDT, GS base, control registers. */
+/* Makes area the calling CPU's: segments, TSS, IDT, GS base. */
 void cpu_area_load(struct cpu_area *area);
 /* Turns on what the calling CPU has against the hypervisor's own mistakes, and what
  * the command line allows. */

@@ -1,5 +1,6 @@
 /* The rest of the port on one bare CPU. */
 #include "bare/bare.h"
+#include "bare/guest.h"
 
 #include "base/atomic.h"
 #include "base/xen.h"
@@ -65,6 +66,7 @@ void port_power_off(void)
 void port_reboot(void)
 {
     uart_drain();
+    guest_cpu_stop(); /* a reset by INIT waits for the end of VMX operation: SDM Vol. 3 23.8 */
     acpi_reset();
     outb(0xcf9, 6);
     machine_halt();

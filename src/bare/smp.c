@@ -37,10 +37,13 @@ static uint64_t tsc_distance(struct cpu_area *a)
         uint64_t before = rdtsc(), after, theirs;
 
         store_u64(&a->tsc_ask, i);
-        do {
+        for (;;) {
             theirs = load_u64(&a->tsc_answer);
             after = rdtsc();
-        } while (theirs == 0);
+            if (theirs != 0)
+                break;
+            port_cpu_relax();
+        }
         store_u64(&a->tsc_answer, 0);
         if (theirs < before)
             worst = max_u64(worst, before - theirs);

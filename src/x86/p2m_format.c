@@ -42,7 +42,8 @@ _Static_assert(P2M_TYPES <= TYPE_MASK + 1, "the page type does not fit in the en
     ensures (\result & NPT_NX) == (hw & NPT_NX); */
 static uint64_t entry_of(uint64_t t, uint64_t m, uint64_t leaf, uint64_t hw)
 {
-    uint64_t e = (t << TYPE_SHIFT) | (m << PAGE_SHIFT) | leaf | hw;
+    /* No two parts overlap, so that the sum is the union. */
+    uint64_t e = (t << TYPE_SHIFT) + (m << PAGE_SHIFT) + leaf + hw;
 
     //@ assert e == entry(hw, leaf, m, t);
     return e;
@@ -101,11 +102,15 @@ static uint64_t npt_rights(enum p2m_type type)
 
 static bool possible_1g = true; /* set before the first domain */
 
+/*@ assigns possible_1g;
+    ensures possible_1g == possible; */
 void x86_set_p2m_1g(bool possible)
 {
     possible_1g = possible;
 }
 
+/*@ assigns \nothing;
+    ensures \result == possible_1g; */
 bool arch_p2m_leaf_1g(void)
 {
     return possible_1g;

@@ -7,6 +7,7 @@
 #             bochs: VT-x, x2APIC, two CPUs, no guest            words: the command line
 #             memory: what the hypervisor uses of 4 GiB          keys: input on the serial line
 #             faults: NMIs and a machine check
+#             formats: kernels packed in each way
 #             package: what cpack makes
 #             modules: guests that are described badly
 set -euo pipefail
@@ -101,6 +102,20 @@ modules)
     sed -i "s|^kernel.*|kernel = \"$work/zero\"|; /16384/d" "$work/one.cfg"
     run 120 -s 1 -m 256 "$work/one.cfg" -- "${counted[@]}"
     want 'guest one: the kernel image is neither an ELF' '^RESULT FAIL'
+    ;;
+formats)
+    guests=()
+    for format in gzip xz lzma zstd lz4; do
+        python3 "$here/pack_kernel.py" "$format" "$programs/hostile.elf" "$work/$format"
+        hostile "$format" mode=flood
+        sed -i "s|^kernel.*|kernel = \"$work/$format\"|" "$work/$format.cfg"
+        guests+=("$work/$format.cfg")
+    done
+    run 240 -s 1 -m 512 "${guests[@]}" -- "${counted[@]}"
+    for format in gzip xz lzma zstd lz4; do
+        want "^$format [|] hostile: started" "guest $format powered off"
+    done
+    want 'audit without them: 0 violations, 0 frames leaked' '^RESULT PASS'
     ;;
 keys)
     hostile one mode=spin

@@ -8,7 +8,7 @@
 #             smp: the same with 3 vCPUs on 2 CPUs   hostile: guests that misbehave, and one
 #             linux: a stock kernel, its workload    that does not
 #             linux-smp: one with 4 vCPUs on 2 CPUs  two: two of them, one of which panics
-#             refused: a CPU without AMD-V
+#             refused: a CPU without AMD-V           invalid: a vCPU's state that no CPU enters
 set -euo pipefail
 image=$1 guests=$2 programs=$3 scenario=$4
 run=$(cd "$(dirname "$0")/../../boot" && pwd)/run-qemu.sh
@@ -59,7 +59,7 @@ acts)
     ;;
 smp)
     guest acts "$programs/acts.elf" 64 3 ''
-    boot 2 256 300
+    boot 2 256 600 "${counted[@]}"
     want '^acts \| RESULT PASS' 'guest acts powered off' "$clean" '^RESULT PASS'
     ;;
 hostile)
@@ -88,6 +88,11 @@ two)
     boot 2 1024 900
     want '^good \| .*corbel: user space reached' '^bad \| .*corbel: user space reached' \
         'guest good powered off' 'guest bad crashed' "$clean"
+    ;;
+invalid)
+    guest engine "$programs/engine.elf" 32 2 role=invalid
+    boot 1 256 120 "${counted[@]}"
+    want 'VMRUN refused: in long mode CS.L and CS.D are both set' 'guest engine crashed' "$clean"
     ;;
 refused)
     guest engine "$programs/engine.elf" 32 1 machine=qemu

@@ -128,7 +128,7 @@ void memory_fence(void);
     assigns p[nr / 64];
     ensures \result <==> word_bit(\old(p[nr / 64]), nr % 64);
     ensures word_bit(p[nr / 64], nr % 64);
-    ensures \forall integer i; 0 <= i < 64 && i != nr % 64 ==>
+    ensures \forall integer i; 0 <= i < 64 ==> i != nr % 64 ==>
         (word_bit(p[nr / 64], i) <==> word_bit(\old(p[nr / 64]), i)); */
 bool test_and_set_bit(uint64_t nr, uint64_t *p);
 
@@ -137,7 +137,7 @@ bool test_and_set_bit(uint64_t nr, uint64_t *p);
     assigns p[nr / 64];
     ensures \result <==> word_bit(\old(p[nr / 64]), nr % 64);
     ensures !word_bit(p[nr / 64], nr % 64);
-    ensures \forall integer i; 0 <= i < 64 && i != nr % 64 ==>
+    ensures \forall integer i; 0 <= i < 64 ==> i != nr % 64 ==>
         (word_bit(p[nr / 64], i) <==> word_bit(\old(p[nr / 64]), i)); */
 bool test_and_clear_bit(uint64_t nr, uint64_t *p);
 

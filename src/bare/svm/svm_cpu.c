@@ -15,7 +15,8 @@
 #define MSRPM_RANGE_MSRS 0x2000u
 #define MSRPM_RANGE_BYTES 2048u
 #define PAGES_ORDER 1u
-#define ASIDS_NEEDED 2u /* 0 is the host's */
+#define CPUID_PAGE_1G (1u << 26) /* 0x80000001, EDX: nested tables follow it */
+#define ASIDS_NEEDED 2u          /* 0 is the host's */
 
 static uint8_t iopm[IOPM_BYTES] __attribute__((aligned(4096)));
 static uint8_t msrpm[MSRPM_BYTES] __attribute__((aligned(4096)));
@@ -85,6 +86,8 @@ int svm_cpu_start(void)
     }
     if (load_u64(&generations) == 0) { /* the boot CPU, before all others */
         fill_bitmaps();
+        host_features_tell();
+        x86_set_p2m_1g((cpuid(0x80000001, 0).edx & CPUID_PAGE_1G) != 0);
         hv_log(2, "AMD-V: %u ASIDs, features %x", asid_count, svm_features);
     }
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);

@@ -58,7 +58,7 @@ void svm_diagnose(struct port_guest *g)
     struct domain *d = g->v->domain;
     const char *why = NULL;
 
-    if (b->exit_code != VMEXIT_INVALID) {
+    if ((uint32_t)b->exit_code != VMEXIT_INVALID) {
         hv_log_guest(d, 0, "vCPU %u: exit %lx (%lx, %lx) was not asked for", g->v->id, b->exit_code,
                      b->exit_info1, b->exit_info2);
         return;

@@ -184,7 +184,7 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "VMCB");
 #define VMEXIT_XSETBV 0x08du
 #define VMEXIT_RDPRU 0x08eu
 #define VMEXIT_NPF 0x400u
-#define VMEXIT_INVALID UINT64_MAX
+#define VMEXIT_INVALID UINT32_MAX /* its low half: QEMU sets no more */
 
 /* exit_info1 of VMEXIT_IOIO (15.10.2), VMEXIT_NPF (15.25.6), and, with decode
  * assists, of a move to a control register (15.33.1). */

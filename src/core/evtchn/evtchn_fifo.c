@@ -26,7 +26,18 @@ _Static_assert(sizeof(struct evtchn_fifo) <= PAGE_SIZE, "one page");
 _Static_assert(ARRAY_SIZE(((struct vcpu *)NULL)->fifo_queue_tail) == EVTCHN_FIFO_MAX_QUEUES,
                "a tail per queue");
 
+/*@ // The pages that the guest has given are all there.
+    predicate fifo_pages{L}(struct domain *d) = \valid_read(d) && \valid_read(d->evtchn.fifo) &&
+        d->evtchn.fifo->pages <= FIFO_PAGES &&
+        \forall integer i; 0 <= i < d->evtchn.fifo->pages ==>
+            \valid(d->evtchn.fifo->page[i] + (0 .. FIFO_WORDS_PER_PAGE - 1)); */
+
 /* NULL when the guest has not given the page yet. */
+/*@ requires fifo_pages(d);
+    assigns \nothing;
+    ensures \result == \null <==> port / FIFO_WORDS_PER_PAGE >= d->evtchn.fifo->pages;
+    ensures \result != \null ==> \valid(\result) && \result ==
+        &d->evtchn.fifo->page[port / FIFO_WORDS_PER_PAGE][port % FIFO_WORDS_PER_PAGE]; */
 static event_word_t *word_of(const struct domain *d, uint32_t port)
 {
     const struct evtchn_fifo *f = d->evtchn.fifo;
@@ -37,6 +48,9 @@ static event_word_t *word_of(const struct domain *d, uint32_t port)
     return &f->page[port / FIFO_WORDS_PER_PAGE][port % FIFO_WORDS_PER_PAGE];
 }
 
+/*@ requires fifo_pages(d);
+    assigns \nothing;
+    ensures port / FIFO_WORDS_PER_PAGE >= d->evtchn.fifo->pages ==> !\result; */
 static bool word_has(const struct domain *d, uint32_t port, uint32_t bit)
 {
     const event_word_t *word = word_of(d, port);
@@ -44,11 +58,17 @@ static bool word_has(const struct domain *d, uint32_t port, uint32_t bit)
     return word != NULL && (load_u32(word) & bit) != 0;
 }
 
+/*@ requires fifo_pages(d);
+    assigns \nothing;
+    ensures port / FIFO_WORDS_PER_PAGE >= d->evtchn.fifo->pages ==> !\result; */
 bool evtchn_fifo_linked(const struct domain *d, uint32_t port)
 {
     return word_has(d, port, WORD_LINKED);
 }
 
+/*@ requires fifo_pages(d) && \valid_read(chn);
+    assigns \nothing;
+    ensures chn->pending != 0 ==> \result; */
 bool evtchn_fifo_pending(const struct domain *d, uint32_t port, const struct evtchn *chn)
 {
     return chn->pending != 0 || word_has(d, port, WORD_PENDING);
@@ -68,6 +88,14 @@ void evtchn_fifo_clear_pending(struct domain *d, uint32_t port, struct evtchn *c
 enum link_result { LINK_MADE, LINK_NOT_LINKED, LINK_CHANGED };
 
 /* Points a queue's last word at port iff the word is still linked. */
+/*@ requires \valid(word) && port <= WORD_LINK;
+    assigns *word;
+    ensures \result == LINK_MADE || \result == LINK_NOT_LINKED;
+    ensures \result == LINK_NOT_LINKED ==> *word == \old(*word) && (*word & WORD_LINKED) == 0;
+    ensures made: \result == LINK_MADE ==> (\old(*word) & WORD_LINKED) != 0 &&
+        (*word & WORD_LINK) == port && (*word & WORD_BUSY) == 0;
+    ensures flags_kept: \result == LINK_MADE ==>
+        (*word & 0xe0000000) == (\old(*word) & 0xe0000000); */
 static enum link_result try_link(event_word_t *word, uint32_t port)
 {
     uint32_t old = load_u32(word);
@@ -83,6 +111,11 @@ static enum link_result try_link(event_word_t *word, uint32_t port)
 
 /* True iff word, a queue's last, now links to port; false: it left the queue,
  * which therefore is empty. */
+/*@ requires \valid(word) && port <= WORD_LINK;
+    assigns *word;
+    ensures \result <==> (\old(*word) & WORD_LINKED) != 0;
+    ensures \result ==> (*word & WORD_LINK) == port && (*word & WORD_BUSY) == 0;
+    ensures !\result ==> *word == \old(*word); */
 static bool link_tail(event_word_t *word, uint32_t port)
 {
     enum link_result r = try_link(word, port);
@@ -91,6 +124,9 @@ static bool link_tail(event_word_t *word, uint32_t port)
         return r == LINK_MADE;
     }
     fetch_or_u32(word, WORD_BUSY);
+    /*@ loop invariant i <= LINK_RETRIES;
+        loop assigns i, r, *word;
+        loop variant LINK_RETRIES - i; */
     for (unsigned i = 0; i < LINK_RETRIES; i++) {
         r = try_link(word, port);
         if (r == LINK_CHANGED) {

@@ -11,12 +11,19 @@
 #include "port/mem.h"
 
 /* The part of [at, at + left) that lies in at's page. */
+/*@ assigns \nothing;
+    ensures \result <= left && at % PAGE_SIZE + \result <= PAGE_SIZE;
+    ensures progress: left > 0 ==> \result > 0;
+    ensures \result == left || (at + \result) % PAGE_SIZE == 0; */
 static size_t page_chunk(uint64_t at, uint64_t left)
 {
-    return (size_t)min_u64(PAGE_SIZE - (at & (PAGE_SIZE - 1)), left);
+    return (size_t)min_u64(PAGE_SIZE - at % PAGE_SIZE, left);
 }
 
 /* True iff [start, start + n) runs past the end of the address space. n is not 0. */
+/*@ requires n > 0;
+    assigns \nothing;
+    ensures \result <==> start + n > UINT64_MAX + 1; */
 static bool wraps(uint64_t start, uint64_t n)
 {
     return add_overflows(start, n - 1);

@@ -100,7 +100,7 @@ static int move_own(struct p2m_batch *b, uint64_t idx, gfn_t g)
 }
 
 /* Maps frame idx of domain foreign at g. */
-static int map_foreign(struct vcpu *v, struct p2m_batch *b, domid_t foreign, uint64_t idx, gfn_t g)
+static int map_foreign(struct p2m_batch *b, domid_t foreign, uint64_t idx, gfn_t g)
 {
     struct domain *f = domain_get(foreign);
     struct p2m_entry e;
@@ -109,7 +109,8 @@ static int map_foreign(struct vcpu *v, struct p2m_batch *b, domid_t foreign, uin
     if (f == NULL) {
         return -XEN_ESRCH;
     }
-    rc = f == b->d ? -XEN_EINVAL : policy_check(POLICY_FOREIGN_MAP, v->domain, f);
+    /* As in Xen it is the domain that gets to see the frame which must be allowed to. */
+    rc = f == b->d ? -XEN_EINVAL : policy_check(POLICY_FOREIGN_MAP, b->d, f);
     if (rc == 0 && !p2m_get_page(f, gfn(idx), &e)) {
         rc = -XEN_EINVAL;
     } else if (rc == 0) {
@@ -123,8 +124,7 @@ static int map_foreign(struct vcpu *v, struct p2m_batch *b, domid_t foreign, uin
     return rc;
 }
 
-static int map_one(struct vcpu *v, struct p2m_batch *b, unsigned space, domid_t foreign,
-                   uint64_t idx, uint64_t g)
+static int map_one(struct p2m_batch *b, unsigned space, domid_t foreign, uint64_t idx, uint64_t g)
 {
     switch (space) {
     case XENMAPSPACE_shared_info:
@@ -134,14 +134,14 @@ static int map_one(struct vcpu *v, struct p2m_batch *b, unsigned space, domid_t 
     case XENMAPSPACE_gmfn:
         return move_own(b, idx, gfn(g));
     case XENMAPSPACE_gmfn_foreign:
-        return map_foreign(v, b, foreign, idx, gfn(g));
+        return map_foreign(b, foreign, idx, gfn(g));
     default:
         return -XEN_EINVAL;
     }
 }
 
-static int64_t move_range(struct vcpu *v, struct p2m_batch *batch,
-                          const struct xen_add_to_physmap *a, uint64_t start, uint64_t args[6])
+static int64_t move_range(struct p2m_batch *batch, const struct xen_add_to_physmap *a,
+                          uint64_t start, uint64_t args[6])
 {
     if (a->size < start) {
         return -XEN_EILSEQ;
@@ -150,7 +150,7 @@ static int64_t move_range(struct vcpu *v, struct p2m_batch *batch,
         return -XEN_EOVERFLOW;
     }
     for (uint64_t i = start; i < a->size;) {
-        int rc = map_one(v, batch, XENMAPSPACE_gmfn, DOMID_INVALID, a->idx + i, a->gpfn + i);
+        int rc = map_one(batch, XENMAPSPACE_gmfn, DOMID_INVALID, a->idx + i, a->gpfn + i);
 
         if (rc != 0) {
             return rc;
@@ -180,8 +180,8 @@ int64_t memory_op_add_to_physmap(struct vcpu *v, uint64_t start, uint64_t args[6
         return rc;
     }
     p2m_batch_begin(&b, d);
-    rc = a.space == XENMAPSPACE_gmfn_range ? move_range(v, &b, &a, start, args)
-                                           : map_one(v, &b, a.space, DOMID_INVALID, a.idx, a.gpfn);
+    rc = a.space == XENMAPSPACE_gmfn_range ? move_range(&b, &a, start, args)
+                                           : map_one(&b, a.space, DOMID_INVALID, a.idx, a.gpfn);
     p2m_batch_end(&b);
     domain_put(d);
     return rc;
@@ -199,7 +199,7 @@ static int64_t map_batch(struct vcpu *v, struct p2m_batch *batch,
             guest_copy_in(v, &g, HANDLE_GVA(b->gpfns) + i * sizeof(g), sizeof(g)) != 0) {
             return -XEN_EFAULT;
         }
-        err = map_one(v, batch, b->space, b->u.foreign_domid, idx, g);
+        err = map_one(batch, b->space, b->u.foreign_domid, idx, g);
         if (guest_copy_out(v, HANDLE_GVA(b->errs) + i * sizeof(err), &err, sizeof(err)) != 0) {
             return -XEN_EFAULT;
         }

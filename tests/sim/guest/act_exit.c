@@ -164,7 +164,7 @@ static void rdtsc_moves(void)
     uint64_t ns, ticks, want;
 
     OK(b > a);
-    OK(hz > 100000000 && hz < UINT64_C(10000000000));
+    OK(hz > 10000000 && hz < UINT64_C(10000000000));
     a = tsc();
     start = now();
     while (now() < start + 20 * MS)

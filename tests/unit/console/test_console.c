@@ -99,6 +99,25 @@ START_TEST(guest_log_is_limited)
 }
 END_TEST
 
+/* loglvl= and guest_loglvl= are two things. */
+START_TEST(levels_shown)
+{
+    console_show_guests(1);
+    hv_log_guest(d, 1, "hidden");
+    ck_assert_uint_eq(out_len, 0);
+    hv_log(2, "shown");
+    expect_output(PORT_CONSOLE_HV, "(Corbel) shown\n");
+    hv_log_guest(d, 0, "error");
+    expect_output(PORT_CONSOLE_HV, "(Corbel) d1: error\n");
+    console_show_guests(4);
+    console_show(0);
+    hv_log(0, "hidden");
+    ck_assert_uint_eq(out_len, 0);
+    hv_log_guest(d, 3, "debug");
+    expect_output(PORT_CONSOLE_HV, "(Corbel) d1: debug\n");
+}
+END_TEST
+
 static int64_t console_io(uint64_t cmd, uint64_t count, uint64_t gva)
 {
     return fixture_hypercall(v, __HYPERVISOR_console_io, cmd, count, gva, 0, 0);
@@ -253,6 +272,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, log_lines);
     tcase_add_test(c, guest_log_is_limited);
+    tcase_add_test(c, levels_shown);
     tcase_add_test(c, console_io_rights);
     tcase_add_test(c, console_io_privileged);
     tcase_add_test(c, ring_moves_bytes);

@@ -1,6 +1,8 @@
 /* Firmware's ACPI tables, whole, damaged and cut short. */
 #include "tests/unit/fixture.h"
 
+#include <stdlib.h>
+
 #include "x86/firmware/acpi_tables.h"
 
 static uint8_t table[4096];
@@ -292,6 +294,48 @@ START_TEST(s5)
 }
 END_TEST
 
+/* Whatever bytes a table has and wherever it ends, nothing beyond it is read: each is in
+ * a block of its own, which AddressSanitizer guards. */
+START_TEST(noise)
+{
+    static const char *const names[] = {"APIC", "MCFG", "HPET", "FACP", "DSDT", "XSDT"};
+    uint32_t x = 1;
+
+    for (unsigned round = 0; round < 60000; round++) {
+        const char *name = names[round % ARRAY_SIZE(names)];
+        struct acpi_madt madt_out;
+        struct acpi_mcfg mcfg_out;
+        struct acpi_fadt fadt_out;
+        struct acpi_root root_out;
+        uint8_t type[2], *t;
+        uint64_t v;
+        size_t len;
+
+        x = x * 1664525 + 1013904223;
+        len = 1 + (x >> 16) % 260;
+        t = malloc(len);
+        ck_assert_ptr_nonnull(t);
+        for (size_t i = 0; i < len; i++) {
+            x = x * 1664525 + 1013904223;
+            t[i] = x >> 28 == 0 ? (uint8_t)(x >> 16) : (uint8_t)(x >> 24 & 15);
+        }
+        memcpy(t, name, len < 4 ? len : 4);
+        (void)acpi_rsdp_parse(t, len, &root_out);
+        (void)acpi_table_valid(t, len);
+        for (unsigned i = 0; i < 70; i++)
+            (void)acpi_root_entry(t, len, i % 2 ? 4 : 8, i / 2, &v);
+        (void)acpi_madt_parse(t, len, &madt_out);
+        (void)acpi_mcfg_parse(t, len, &mcfg_out);
+        (void)acpi_hpet_parse(t, len, &v);
+        (void)acpi_fadt_parse(t, len, &fadt_out);
+        if (len >= 10)
+            memcpy(t + (x >> 8) % (len - 5), "_S5_\x12", 5);
+        (void)acpi_s5_find(t, len, type);
+        free(t);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("acpi_tables");
@@ -305,6 +349,7 @@ int main(void)
     tcase_add_test(t, hpet);
     tcase_add_test(t, fadt);
     tcase_add_test(t, s5);
+    tcase_add_test(t, noise);
     suite_add_tcase(s, t);
     return fixture_run(s);
 }
