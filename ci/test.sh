@@ -34,9 +34,10 @@ step "initial RAM disk" bash ci/initrd.sh
 
 suite "structure" build/asan -L structure
 suite "unit tests under ASan and UBSan" build/asan -L unit -j "$jobs"
-suite "fuzzers, a few seconds each" build/fuzz -L fuzz
 suite "simulator scenarios" build/hosted -L sim -j "$jobs"
-suite "bare image in QEMU" build/bare -L system
+suite "fuzzers: what they found, and a minute more" build/fuzz -L fuzz -j "$jobs"
+suite "proofs" build/hosted -L proof
+suite "bare image in QEMU and Bochs" build/bare -L system -j "$jobs"
 
 echo
 echo "$passed passed, $failed failed"

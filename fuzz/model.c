@@ -66,11 +66,13 @@ static void begin(void *arg)
     import();
 }
 
-/* Can the model follow what d did? */
+/* Can the model follow what d did? An exit may be a hypercall, and a multicall may find
+ * calls in memory that nobody reports. */
 static bool follows(const struct op_done *d)
 {
-    return !d->raced && !d->fetched && d->status != OP_DIED &&
-           (d->desc->group & (G_CONTROL | G_LIFE)) == 0 && d->domid < MODEL_DOMAINS;
+    return (d->desc->class == OP_CALL || d->desc->class == OP_GUEST) && !d->raced && !d->fetched &&
+           d->status != OP_DIED && (d->desc->group & (G_CONTROL | G_LIFE)) == 0 &&
+           d->domid < MODEL_DOMAINS;
 }
 
 static void judge(const struct op_done *d)

@@ -68,7 +68,8 @@ static void import_of(uint16_t i)
         return;
     versions[i] = d->gnttab.version;
     for (uint32_t h = 0; h < d->gnttab.maptrack_blocks * MAPTRACK_PER_BLOCK; h++) {
-        const struct gnttab_maptrack *m = gnttab_maptrack_of(&d->gnttab, h);
+        const struct gnttab_maptrack *m =
+            &d->gnttab.maptrack[h / MAPTRACK_PER_BLOCK][h % MAPTRACK_PER_BLOCK];
 
         if (m->state == MAPTRACK_MAPPED)
             add((struct map){true, m->readonly, i, m->granter->id, h, m->ref, m->gfn.v, m->mfn.v});
@@ -90,11 +91,13 @@ static void compare_of(uint16_t i, unsigned *seen)
     if (!d)
         return;
     for (uint32_t h = 0; h < d->gnttab.maptrack_blocks * MAPTRACK_PER_BLOCK; h++) {
-        const struct gnttab_maptrack *t = gnttab_maptrack_of(&d->gnttab, h);
-        const struct map *m = find(i, h);
+        const struct gnttab_maptrack *t =
+            &d->gnttab.maptrack[h / MAPTRACK_PER_BLOCK][h % MAPTRACK_PER_BLOCK];
+        const struct map *m;
 
         if (t->state != MAPTRACK_MAPPED)
             continue;
+        m = find(i, h);
         ++*seen;
         model_expect(m && m->granter == t->granter->id && m->ref == t->ref &&
                          m->readonly == t->readonly && m->gfn == t->gfn.v && m->mfn == t->mfn.v,

@@ -56,13 +56,19 @@ static void count_shared(struct audit_count *c, const void *page)
 
 static void count_grants(struct audit_count *c, const struct gnttab *t)
 {
-    for (grant_ref_t ref = 0; ref < t->nr_frames * V1_PER_FRAME; ref++) {
-        const struct gnttab_active *a = gnttab_active_of(t, ref);
+    uint32_t left = t->pinned + GNTTAB_NR_RESERVED_ENTRIES; /* gnttab_audit() counted them */
 
-        if (a->readers + a->writers == 0 || a->mfn.v >= hv->max_mfn)
-            continue;
-        c[a->mfn.v].refs++;
-        c[a->mfn.v].types += a->writers != 0;
+    for (uint32_t i = 0; i < t->nr_frames && left != 0; i++) {
+        for (unsigned k = 0; k < ACTIVE_PER_BLOCK && left != 0; k++) {
+            const struct gnttab_active *a = &t->active[i][k];
+            bool reserved = i == 0 && k < GNTTAB_NR_RESERVED_ENTRIES;
+
+            left -= reserved || a->readers + a->writers != 0;
+            if (a->readers + a->writers == 0 || a->mfn.v >= hv->max_mfn)
+                continue;
+            c[a->mfn.v].refs++;
+            c[a->mfn.v].types += a->writers != 0;
+        }
     }
 }
 
@@ -95,7 +101,7 @@ void audit_count_domain(struct audit_count *c, const struct domain *d)
 
 void audit_counts_compare(struct audit_report *r, const struct audit_count *c)
 {
-    for (uint64_t m = 0; m < hv->max_mfn; m++) {
+    for (uint64_t m = 0; m < hv->max_mfn; m = audit_next_frame(m)) {
         struct frame f = fw_unpack(hv->frames[m]);
         uint64_t own, types = c[m].types & ~AUDIT_COUNT_MAPPED;
 

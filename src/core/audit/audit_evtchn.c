@@ -81,28 +81,39 @@ static void audit_port(struct audit_report *r, const struct domain *d, uint32_t 
                     e->remote_port);
 }
 
+/* One bucket of ports; returns how many are in use. */
+static uint32_t audit_bucket(struct audit_report *r, const struct domain *d, uint32_t first,
+                             const struct evtchn *bucket)
+{
+    uint32_t active = 0;
+
+    for (uint32_t i = 0; i < EVTCHN_PER_BUCKET; i++) {
+        if (bucket[i].state > EVTCHN_RESERVED) {
+            active++;
+            audit_port(r, d, first + i, &bucket[i]);
+        }
+    }
+    return active;
+}
+
 void audit_evtchn(struct audit_report *r, const struct domain *d)
 {
     uint32_t active = 0;
 
     for (uint32_t port = 0; port < PORTS_MAX;) {
-        const struct evtchn *e = storage(d, port);
+        struct evtchn **group = d->evtchn.group[port / PORTS_PER_GROUP];
+        const struct evtchn *bucket = storage(d, port);
+        uint32_t step = group != NULL ? EVTCHN_PER_BUCKET : PORTS_PER_GROUP;
 
-        audit_claim(r, (e != NULL) == (port < d->evtchn.valid_ports), "INV-EVT-2",
-                    "d%u: storage of port %u disagrees with %u valid ports", d->id, port,
-                    d->evtchn.valid_ports);
-        if (e == NULL) {
-            bool group = d->evtchn.group[port / PORTS_PER_GROUP] != NULL;
-            uint32_t step = group ? EVTCHN_PER_BUCKET : PORTS_PER_GROUP;
-
-            port = (port / step + 1) * step;
-            continue;
-        }
-        if (e->state > EVTCHN_RESERVED) {
-            active++;
-            audit_port(r, d, port, e);
-        }
-        port++;
+        /* The table grows by whole buckets. */
+        audit_claim(r,
+                    bucket != NULL ? port + EVTCHN_PER_BUCKET <= d->evtchn.valid_ports
+                                   : port >= d->evtchn.valid_ports,
+                    "INV-EVT-2", "d%u: storage of port %u disagrees with %u valid ports", d->id,
+                    port, d->evtchn.valid_ports);
+        if (bucket != NULL)
+            active += audit_bucket(r, d, port, bucket);
+        port += step;
     }
     audit_claim(r, active == d->evtchn.active, "INV-EVT-4", "d%u has %u active ports, %u counted",
                 d->id, active, d->evtchn.active);

@@ -4,6 +4,7 @@
 #define CORBEL_CORE_AUDIT_AUDIT_IMPL_H
 
 #include "core/audit/audit.h"
+#include "core/mem/frame_word.h"
 #include "core/state.h"
 
 /* Counts a violation of invariant name; the first one keeps its text. */
@@ -31,6 +32,15 @@ struct audit_count {
 static inline uint32_t audit_own_refs(struct frame f)
 {
     return f.allocated || (f.type >= FRAME_HYP && f.type != FRAME_SHARED) ? 1 : 0;
+}
+
+/* The frame to look at after m: the rest of a free block is passed over. Only where
+ * audit_heap() found the heap sound. */
+static inline uint64_t audit_next_frame(uint64_t m)
+{
+    uint64_t word = hv->frames[m];
+
+    return m + (fw_is_free(word) ? UINT64_C(1) << fw_unpack_free(word).order : 1);
 }
 
 /* audit_count.c: INV-MEM-7. Counts for all frames, in memory that is free, until they

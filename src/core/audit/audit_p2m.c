@@ -92,6 +92,12 @@ static void audit_leaf(struct p2m_walk *w, uint64_t g, unsigned level, struct p2
     }
 }
 
+static bool eight_are(const uint64_t *e, uint64_t value)
+{
+    return ((e[0] ^ value) | (e[1] ^ value) | (e[2] ^ value) | (e[3] ^ value) | (e[4] ^ value) |
+            (e[5] ^ value) | (e[6] ^ value) | (e[7] ^ value)) == 0;
+}
+
 /* The depth of the recursion is that of the table: at most four. */
 static void audit_table(struct p2m_walk *w, mfn_t table, unsigned level, uint64_t g)
 {
@@ -110,8 +116,13 @@ static void audit_table(struct p2m_walk *w, mfn_t table, unsigned level, uint64_
         struct p2m_slot s;
         uint64_t first = g + (i << (9 * level));
 
+        /* Most are empty: the audit's time is spent here. */
+        if (i % 8 == 0 && eight_are(entries + i, empty)) {
+            i += 7;
+            continue;
+        }
         if (entries[i] == empty)
-            continue; /* most are: the audit's time is spent here */
+            continue;
         s = arch_p2m_decode(w->d->p2m.format, entries[i], level);
         if (!s.present)
             continue;

@@ -15,15 +15,13 @@ static bool frames_hold(const struct domain *d, void *const *page, uint32_t n)
     return true;
 }
 
-/* INV-GNT-2, the mapper's side: each of its handles names a pinned grant. Adds
+/* INV-GNT-2, the mapper's side: each handle of a block names a pinned grant. Adds
  * the handles that name granter's grants to the counts. */
-static bool handles_hold(const struct domain *d, const struct domain *granter, uint64_t *readers,
-                         uint64_t *writers)
+static bool handles_hold(const struct domain *d, const struct gnttab_maptrack *block,
+                         const struct domain *granter, uint64_t *readers, uint64_t *writers)
 {
-    const struct gnttab *t = &d->gnttab;
-
-    for (grant_handle_t h = 0; h < t->maptrack_blocks * MAPTRACK_PER_BLOCK; h++) {
-        const struct gnttab_maptrack *m = gnttab_maptrack_of(t, h);
+    for (unsigned i = 0; i < MAPTRACK_PER_BLOCK; i++) {
+        const struct gnttab_maptrack *m = &block[i];
         const struct gnttab_active *a;
 
         if (m->state == MAPTRACK_FREE || m->granter != granter) {
@@ -55,10 +53,21 @@ static bool mappers_hold(const struct domain *d, uint64_t readers, uint64_t writ
             break;
         }
         id = mapper->id;
-        holds = handles_hold(mapper, d, &r, &w);
+        for (uint32_t i = 0; holds && i < mapper->gnttab.maptrack_blocks; i++) {
+            holds = handles_hold(mapper, mapper->gnttab.maptrack[i], d, &r, &w);
+        }
         domain_put(mapper);
     }
     return holds && r == readers && w == writers;
+}
+
+/* INV-GNT-3: what a grant in use pins is a frame of d's, of the right type. */
+static bool pin_holds(const struct domain *d, const struct gnttab_active *a)
+{
+    struct frame f = frame_read(a->mfn);
+
+    return !a->transitive && f.state == FRAME_USED && f.owner == d->id && f.refs != 0 &&
+           (a->writers == 0 || (f.type == FRAME_WRITABLE && f.type_count != 0));
 }
 
 const char *gnttab_audit(struct domain *d)
@@ -70,20 +79,19 @@ const char *gnttab_audit(struct domain *d)
     if (!frames_hold(d, t->shared, t->nr_frames) || !frames_hold(d, t->status, t->status_pages)) {
         return "INV-GNT-1";
     }
-    for (grant_ref_t ref = 0; ref < t->nr_frames * V1_PER_FRAME; ref++) {
-        const struct gnttab_active *a = gnttab_active_of(t, ref);
-        struct frame f;
+    for (uint32_t i = 0; i < t->nr_frames; i++) {
+        for (unsigned k = 0; k < ACTIVE_PER_BLOCK; k++) {
+            const struct gnttab_active *a = &t->active[i][k];
 
-        if (a->readers + a->writers == 0) {
-            continue;
-        }
-        readers += a->readers;
-        writers += a->writers;
-        pinned += ref >= GNTTAB_NR_RESERVED_ENTRIES;
-        f = frame_read(a->mfn);
-        if (a->transitive || f.state != FRAME_USED || f.owner != d->id || f.refs == 0 ||
-            (a->writers != 0 && (f.type != FRAME_WRITABLE || f.type_count == 0))) {
-            return "INV-GNT-3";
+            if (a->readers + a->writers == 0) {
+                continue;
+            }
+            readers += a->readers;
+            writers += a->writers;
+            pinned += i != 0 || k >= GNTTAB_NR_RESERVED_ENTRIES;
+            if (!pin_holds(d, a)) {
+                return "INV-GNT-3";
+            }
         }
     }
     return pinned == t->pinned && mappers_hold(d, readers, writers) ? NULL : "INV-GNT-2";
