@@ -4,11 +4,11 @@
 # usage: campaign.sh [--target NAME] [--time 10m] [--jobs 2] [--out DIR] [--build DIR]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-target=hypercall time=10m jobs=2 out='' build=$root/build/afl
+target=hypercall time=10m jobs=2 out='' build=''
 
 usage() {
-    echo "usage: $0 [--target hypercall|control|exits] [--time 10m] [--jobs 2] [--out DIR]" \
-        "[--build DIR]" >&2
+    echo "usage: $0 [--target hypercall|control|exits|builder|firmware|cfg|text] [--time 10m]" \
+        "[--jobs 2] [--out DIR] [--build DIR]" >&2
     exit 2
 }
 while [ $# -gt 0 ]; do
@@ -31,12 +31,22 @@ case $time in
 esac
 [[ $seconds =~ ^[0-9]+$ && $jobs =~ ^[1-9][0-9]*$ ]] || usage
 # Which operations new ones are taken from: enum op_group in grammar.h.
+# The others read bytes, not programs: plain mutation, and the sanitizers.
+preset=afl groups='' size=''
 case $target in
 hypercall) groups=0x13f ;;
 control) groups=0x140 ;;
 exits) groups=0x80 ;;
+builder) preset=afl-asan size=65536 ;;
+firmware | cfg | text) preset=afl-asan size=4096 ;;
 *) usage ;;
 esac
+if [ $preset = afl ]; then
+    harness=fuzz_hypercall needed='fuzz_hypercall fuzz_tool fuzz_mutator'
+else
+    harness=fuzz_$target needed="fuzz_$target fuzz_seeds"
+fi
+build=${build:-$root/build/$preset}
 out=${out:-$root/build/fuzz-$target}
 
 for tool in afl-fuzz afl-clang-fast; do
@@ -46,10 +56,10 @@ for tool in afl-fuzz afl-clang-fast; do
     }
 done
 export AFL_QUIET=1
-if [ ! -x "$build/fuzz/fuzz_hypercall" ] || [ -z "${CORBEL_FUZZ_NO_BUILD:-}" ]; then
+if [ ! -x "$build/fuzz/$harness" ] || [ -z "${CORBEL_FUZZ_NO_BUILD:-}" ]; then
     mkdir -p "$build"
-    { cmake -S "$root" --preset afl -B "$build" && ninja -C "$build" -j "$jobs" fuzz_hypercall \
-        fuzz_tool fuzz_mutator; } >"$build/campaign-build.log" 2>&1 || {
+    # shellcheck disable=SC2086
+    { cmake -S "$root" --preset $preset -B "$build" && ninja -C "$build" -j "$jobs" $needed; } >"$build/campaign-build.log" 2>&1 || {
         tail -20 "$build/campaign-build.log" >&2
         echo "campaign: the fuzz targets do not build" >&2
         exit 2
@@ -58,15 +68,24 @@ fi
 
 rm -rf "$out"
 mkdir -p "$out/in"
-for f in "$root/fuzz/corpus/$target"/*; do
-    [ -f "$f" ] && "$build/fuzz/fuzz_tool" encode "$f" "$out/in/$(basename "$f")"
-done
-# Something to begin with besides the corpus.
-CORBEL_FUZZ_GROUPS=$groups "$build/fuzz/fuzz_tool" random 1 20 "$out/in" >/dev/null
+case $target in
+hypercall | control | exits)
+    for f in "$root/fuzz/corpus/$target"/*; do
+        [ -f "$f" ] && "$build/fuzz/fuzz_tool" encode "$f" "$out/in/$(basename "$f")"
+    done
+    # Something to begin with besides the corpus.
+    CORBEL_FUZZ_GROUPS=$groups "$build/fuzz/fuzz_tool" random 1 20 "$out/in" >/dev/null
+    export AFL_CUSTOM_MUTATOR_LIBRARY=$build/fuzz/libfuzz_mutator.so AFL_CUSTOM_MUTATOR_ONLY=1
+    ;;
+builder) "$build/fuzz/fuzz_seeds" "$out/in" ;;
+firmware | cfg) cp "$root/fuzz/corpus/$target"/* "$out/in/" ;;
+text) cp "$root"/fuzz/corpus/hypercall/[!b]* "$out/in/" ;;
+esac
 echo "$target" >"$out/target"
 
 export AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_SKIP_CPUFREQ=1 AFL_NO_AFFINITY=1 AFL_NO_UI=1
-export AFL_CUSTOM_MUTATOR_LIBRARY=$build/fuzz/libfuzz_mutator.so AFL_CUSTOM_MUTATOR_ONLY=1
+# What libxlutil and the libraries behind it leave behind is theirs.
+export ASAN_OPTIONS=abort_on_error=1:detect_leaks=0:symbolize=0:handle_abort=0
 export CORBEL_FUZZ_GROUPS=$groups AFL_IGNORE_PROBLEMS=1 AFL_AUTORESUME=1
 pids=()
 stop() {
@@ -77,8 +96,9 @@ trap stop EXIT
 for ((i = 0; i < jobs; i++)); do
     role=-S
     [ $i -gt 0 ] || role=-M
-    afl-fuzz $role "job$i" -V "$seconds" -t 5000 -i "$out/in" -o "$out/sync" \
-        -- "$build/fuzz/fuzz_hypercall" >"$out/job$i.log" 2>&1 &
+    # shellcheck disable=SC2086
+    afl-fuzz $role "job$i" -V "$seconds" -t 5000 ${size:+-G $size} -i "$out/in" -o "$out/sync" \
+        -- "$build/fuzz/$harness" >"$out/job$i.log" 2>&1 &
     pids+=($!)
 done
 
@@ -111,7 +131,9 @@ if [ $failed != 0 ] || [ "$executions" -lt $((seconds * ${CORBEL_FUZZ_MINIMUM:-2
 fi
 if [ "$crashes" != 0 ] || [ "$hangs" != 0 ]; then
     for f in "$out"/sync/*/crashes/id* "$out"/sync/*/hangs/id*; do
-        [ -f "$f" ] && echo "campaign: $build/fuzz/fuzz_tool replay '$f'" >&2
+        [ -f "$f" ] || continue
+        [ $preset = afl ] && echo "campaign: $build/fuzz/fuzz_tool replay '$f'" >&2
+        [ $preset = afl ] || echo "campaign: $build/fuzz/$harness '$f'" >&2
     done
     exit 1
 fi

@@ -18,8 +18,8 @@ __attribute__((constructor)) static void say_so(void)
     {                                                                                              \
         size_t at = (size_t)(p - (uintptr_t)dirty_base);                                           \
                                                                                                    \
-        if (at + n <= dirty_bytes && (dirty_line[at >> DIRTY_LINE_SHIFT] == 0 ||                   \
-                                      dirty_line[(at + n - 1) >> DIRTY_LINE_SHIFT] == 0)) {        \
+        if (at < dirty_bytes &&                                                                    \
+            (dirty_line[at >> DIRTY_LINE_SHIFT] == 0 || at % DIRTY_LINE > DIRTY_LINE - (n))) {     \
             dirty_note((const void *)p, n);                                                        \
         }                                                                                          \
     }

@@ -51,12 +51,17 @@ void model_evtchn_import(void)
 {
     memset(ports, 0, sizeof(ports));
     for (uint16_t i = 0; i < MODEL_DOMAINS; i++) {
-        for (uint32_t p = 0; p < MODEL_PORTS; p += EVTCHN_PER_BUCKET) {
-            const struct evtchn *b = bucket(exec_domain(i), p);
+        const struct domain *d = exec_domain(i);
+        uint32_t left = d ? d->evtchn.active : 0;
 
-            for (uint32_t k = 0; b && k < EVTCHN_PER_BUCKET; k++) {
-                if (in_use(&b[k]))
+        for (uint32_t p = 0; left != 0 && p < MODEL_PORTS; p += EVTCHN_PER_BUCKET) {
+            const struct evtchn *b = bucket(d, p);
+
+            for (uint32_t k = 0; b && left != 0 && k < EVTCHN_PER_BUCKET; k++) {
+                if (in_use(&b[k])) {
                     ports[i][p + k] = held(&b[k]);
+                    left--;
+                }
             }
         }
     }

@@ -6,8 +6,20 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 [ $# = 1 ] || { echo "usage: $0 DIR" >&2; exit 2; }
 dir=$1
 [ -d "$dir/sync" ] || { echo "report: $dir: no campaign was here (no sync directory)" >&2; exit 2; }
+target=$(cat "$dir/target" 2>/dev/null || echo '?')
 out=$dir/report build=${CORBEL_FUZZ_COVERAGE_BUILD:-$root/build/fuzz-coverage}
 mkdir -p "$out" "$build"
+
+case $target in
+builder | firmware | cfg | text)
+    # Bytes, not programs: the numbers, and what to run.
+    grep -hE '^(execs_done|execs_per_sec|corpus_count|edges_found|total_edges|stability)' \
+        "$dir"/sync/*/fuzzer_stats | sed "s/^/$target: /"
+    find "$dir"/sync -path '*/crashes/id*' -o -path '*/hangs/id*' | sort |
+        sed "s|^|found: $root/build/afl-asan/fuzz/fuzz_$target |" | grep . || echo 'found: nothing'
+    exit 0
+    ;;
+esac
 
 # Coverage of every module: the queue once more, through clang's own counters.
 tool=$build/fuzz/fuzz_tool
@@ -49,7 +61,7 @@ awk -F', *' -v W=800 -v H=400 '
 stat() {
     awk -v f="$1" '$1 == f {gsub("%", "", $3); n += $3} END {print n + 0}' "$dir"/sync/*/fuzzer_stats
 }
-echo "target        $(cat "$dir/target" 2>/dev/null || echo '?')"
+echo "target        $target"
 echo "executions    $(stat execs_done), $(stat execs_per_sec) a second in sum"
 # Hypercalls per program, from the queue.
 awk -v e="$(stat execs_per_sec)" '/ operations reached/ {

@@ -26,6 +26,7 @@ void dirty_note(const void *p, size_t n);
 /* For dirty.c: whether it is there, and what it looks at for every store. */
 extern bool dirty_is_noted;
 #define DIRTY_LINE_SHIFT 7u
+#define DIRTY_LINE ((size_t)1 << DIRTY_LINE_SHIFT)
 #define DIRTY_LINES_MAX ((8u << 20) >> DIRTY_LINE_SHIFT)
 extern uint8_t *dirty_base;
 extern size_t dirty_bytes;

@@ -33,6 +33,11 @@ builder=$(compile fuzz/fuzz_builder.c) script=$(compile hostsim/engine/script.c)
 # shellcheck disable=SC2086
 ${CXX:-$CC} ${CXXFLAGS:-$CFLAGS} $builder $script $hypervisor $LIB_FUZZING_ENGINE \
     -lz -llzma -lzstd -llz4 -o "$OUT/fuzz_builder"
+firmware=$(compile fuzz/fuzz_firmware.c)
+# shellcheck disable=SC2086
+${CXX:-$CC} ${CXXFLAGS:-$CFLAGS} $firmware $script $hypervisor $LIB_FUZZING_ENGINE \
+    -lz -llzma -lzstd -llz4 -o "$OUT/fuzz_firmware"
+zip -q -j "$OUT/fuzz_firmware_seed_corpus.zip" fuzz/corpus/firmware/*
 
 # Seeds: text programs become bytes.
 tool="$(compile fuzz/tool.c) $(compile fuzz/minimise.c) $(compile fuzz/stats.c)"
@@ -40,7 +45,7 @@ tool="$(compile fuzz/tool.c) $(compile fuzz/minimise.c) $(compile fuzz/stats.c)"
 $CC $CFLAGS $wraps $tool $executor $hypervisor \
     -lz -llzma -lzstd -llz4 -o "$WORK/corbel/tool"
 mkdir -p "$WORK/corbel/seeds"
-for f in fuzz/corpus/*/*; do
+for f in fuzz/corpus/{hypercall,control,exits}/*; do
     "$WORK/corbel/tool" encode "$f" "$WORK/corbel/seeds/$(tr / - <<<"${f#fuzz/corpus/}")"
 done
 (cd "$WORK/corbel/seeds" && zip -q -r "$OUT/fuzz_hypercall_seed_corpus.zip" .)

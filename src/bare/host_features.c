@@ -6,7 +6,7 @@
 
 void host_features_tell(void)
 {
-    uint32_t words[X86_HOST_WORDS] = {0}; /* the order of <xen/arch-x86/cpufeatureset.h> */
+    uint32_t words[X86_FEATURE_WORDS] = {0}; /* the order of <xen/arch-x86/cpufeatureset.h> */
     uint32_t max = cpuid(0, 0).eax;
     struct cpuid_regs r = cpuid(1, 0);
 
@@ -21,6 +21,12 @@ void host_features_tell(void)
         r = cpuid(7, 0);
         words[5] = r.ebx;
         words[6] = r.ecx;
+        words[9] = r.edx;
     }
+    max = cpuid(0x80000000, 0).eax;
+    if (max >= 0x80000008)
+        words[8] = cpuid(0x80000008, 0).ebx;
+    if (max >= 0x80000021)
+        words[11] = cpuid(0x80000021, 0).eax;
     x86_set_host_features(words);
 }

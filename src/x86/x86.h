@@ -25,8 +25,8 @@ uint8_t x86_vendor(void);
 /* What the machine's CPU has, as feature words in the order of
  * <xen/arch-x86/cpufeatureset.h>: the rest is not shown to domains made from now on,
  * unless software provides it. Default: everything. */
-#define X86_HOST_WORDS 7u
-void x86_set_host_features(const uint32_t words[X86_HOST_WORDS]);
+#define X86_FEATURE_WORDS 16u
+void x86_set_host_features(const uint32_t words[X86_FEATURE_WORDS]);
 /* Whether the CPU takes leaves of 1 GiB in second-stage tables. Default true. */
 void x86_set_p2m_1g(bool possible);
 

@@ -1,5 +1,6 @@
 #include "core/audit/audit.h"
 
+#include "base/arith.h"
 #include "base/fmt.h"
 #include "core/audit/audit_impl.h"
 #include "core/mem/frame_word.h"
@@ -30,16 +31,14 @@ struct domain *audit_domain(uint64_t id)
 struct domain *audit_next_domain(uint64_t from)
 {
     while (from < DOMID_FIRST_RESERVED) {
-        struct domain *d;
+        struct domain **page = hv->domain_page[from / DOMAINS_PER_PAGE];
+        uint64_t end = (from / DOMAINS_PER_PAGE + 1) * DOMAINS_PER_PAGE;
 
-        if (hv->domain_page[from / DOMAINS_PER_PAGE] == NULL) {
-            from = (from / DOMAINS_PER_PAGE + 1) * DOMAINS_PER_PAGE;
-            continue;
+        for (end = min_u64(end, DOMID_FIRST_RESERVED); page != NULL && from < end; from++) {
+            if (page[from % DOMAINS_PER_PAGE] != NULL)
+                return page[from % DOMAINS_PER_PAGE];
         }
-        d = audit_domain(from);
-        if (d != NULL)
-            return d;
-        from++;
+        from = end;
     }
     return NULL;
 }

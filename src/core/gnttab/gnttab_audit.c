@@ -2,6 +2,7 @@
 #include "core/gnttab/gnttab_private.h"
 
 #include "core/mem/frame.h"
+#include "core/state.h"
 
 static bool frames_hold(const struct domain *d, void *const *page, uint32_t n)
 {
@@ -47,7 +48,7 @@ static bool mappers_hold(const struct domain *d, uint64_t readers, uint64_t writ
     struct domain *mapper;
     bool holds = true;
 
-    for (uint32_t id = 0; holds && id < DOMID_FIRST_RESERVED; id++) {
+    for (uint32_t left = hv->domain_count, id = 0; holds && left != 0; left--, id++) {
         mapper = domain_next((domid_t)id);
         if (mapper == NULL) {
             break;

@@ -8,6 +8,8 @@
 /* Bits of leaf 1's edx that AMD shows again in 0x80000001. */
 #define AMD_COPY 0x0183f3ffu
 
+_Static_assert(CPUID_WORDS == X86_FEATURE_WORDS, "host and guests count alike");
+
 /* Where a word stands: offset in struct cpuid_leaf. */
 struct word_place {
     uint32_t leaf, subleaf;
@@ -18,7 +20,8 @@ struct word_place {
 static const struct word_place places[CPUID_WORDS] = {
     {0x1, ANY, 3},        {0x1, ANY, 2}, {0x80000001, ANY, 3}, {0x80000001, ANY, 2},
     {0xd, 1, 0},          {0x7, 0, 1},   {0x7, 0, 2},          {0x80000007, ANY, 3},
-    {0x80000008, ANY, 1}, {0x7, 0, 3},   {0x7, 1, 0},
+    {0x80000008, ANY, 1}, {0x7, 0, 3},   {0x7, 1, 0},          {0x80000021, ANY, 0},
+    {0x7, 1, 1},          {0x7, 2, 3},   {0x7, 1, 2},          {0x7, 1, 3},
 };
 
 /* What software provides: x2APIC, TSC deadline, OSXSAVE as CR4 says, that there is a
@@ -28,14 +31,15 @@ static const struct word_place places[CPUID_WORDS] = {
 
 static uint32_t host_off[CPUID_WORDS]; /* set before the first domain */
 
-void x86_set_host_features(const uint32_t words[X86_HOST_WORDS])
+void x86_set_host_features(const uint32_t words[X86_FEATURE_WORDS])
 {
-    for (unsigned i = 0; i < X86_HOST_WORDS; i++) {
+    for (unsigned i = 0; i < X86_FEATURE_WORDS; i++) {
         host_off[i] = ~words[i];
     }
     host_off[0] &= ~BY_SOFTWARE_1D;
     host_off[1] &= ~BY_SOFTWARE_1C;
     host_off[2] &= ~BY_SOFTWARE_1D; /* AMD's copy of the same */
+    host_off[7] = 0;                /* ITSC: Corbel itself counts on it */
 }
 
 void cpuid_start_features(struct domain *d)

@@ -36,7 +36,7 @@ struct vcpu_arch {
 
 /* Words of a feature set that the model has anything in: the first of those in
  * <xen/arch-x86/cpufeatureset.h>. */
-#define CPUID_WORDS 11u
+#define CPUID_WORDS 16u
 
 /* BIOS INT 15h, EAX=E820h: what XENMEM_memory_map copies out. */
 struct e820_entry {

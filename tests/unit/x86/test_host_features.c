@@ -19,7 +19,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    uint32_t all[X86_HOST_WORDS];
+    uint32_t all[X86_FEATURE_WORDS];
 
     memset(all, 0xff, sizeof(all));
     x86_set_host_features(all);
@@ -29,7 +29,7 @@ static void teardown(void)
 
 START_TEST(test_lacking)
 {
-    uint32_t words[X86_HOST_WORDS], model[CPUID_WORDS];
+    uint32_t words[X86_FEATURE_WORDS], model[CPUID_WORDS];
     struct domain *before = fixture_domain(1, 1), *d;
     struct cpuid_leaf r;
 
@@ -56,7 +56,7 @@ END_TEST
 /* A CPU that has nothing: what software makes stays. */
 START_TEST(test_software)
 {
-    uint32_t none[X86_HOST_WORDS] = {0};
+    uint32_t none[X86_FEATURE_WORDS] = {0};
     struct domain *d;
     struct cpuid_leaf r;
 
@@ -65,6 +65,9 @@ START_TEST(test_software)
     r = cpuid_query(d->vcpu[0], 1, 0);
     ck_assert_uint_eq(r.ecx, BIT(31) | BIT(24) | BIT(21));
     ck_assert_uint_eq(r.edx, BIT(9));
+    /* Nor does it claim not to speculate. */
+    ck_assert_uint_eq(cpuid_query(d->vcpu[0], 0x80000008, 0).ebx, 0);
+    ck_assert_uint_eq(cpuid_query(d->vcpu[0], 0x80000021, 0).eax, 0);
 }
 END_TEST
 
