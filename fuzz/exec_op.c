@@ -241,23 +241,37 @@ void flight_arm(struct flight *f, struct vcpu *v, unsigned index)
     }
 }
 
+/* Where something was put that was a hole: later operations look there. */
+static void learn_frames(const struct op_done *d)
+{
+    for (unsigned f = 0; f < grammar_fields(d->desc); f++) {
+        uint8_t kind = d->desc->field[f].kind;
+
+        if (kind == K_HOLE || kind == K_HPA) {
+            uint64_t g = kind == K_HOLE ? d->value[f] : d->value[f] >> PAGE_SHIFT;
+
+            resolve_result(K_GFN, g);
+            resolve_result(K_GPA, g << PAGE_SHIFT);
+        }
+    }
+}
+
 /* New handles can be named by later operations. */
 static void learn(const struct op_done *d)
 {
-    for (unsigned i = 0; d->rc >= 0 && i < 1; i++) {
-        uint32_t port, handle;
+    uint32_t port, handle;
 
-        if (d->arg_out == NULL) {
-            continue;
-        }
-        if (d->desc->nr == __HYPERVISOR_event_channel_op && d->arg_len >= 8) {
-            memcpy(&port, d->arg_out + d->arg_len - 4, 4);
-            resolve_result(K_PORT, port);
-        }
-        if (d->desc->nr == __HYPERVISOR_grant_table_op && d->desc->sub == 0 && d->desc->batch) {
-            memcpy(&handle, d->arg_out + 20, 4);
-            resolve_result(K_HANDLE, handle);
-        }
+    if (d->rc < 0 || d->arg_out == NULL) {
+        return;
+    }
+    learn_frames(d);
+    if (d->desc->nr == __HYPERVISOR_event_channel_op && d->arg_len >= 8) {
+        memcpy(&port, d->arg_out + d->arg_len - 4, 4);
+        resolve_result(K_PORT, port);
+    }
+    if (d->desc->nr == __HYPERVISOR_grant_table_op && d->desc->sub == 0 && d->desc->batch) {
+        memcpy(&handle, d->arg_out + 20, 4);
+        resolve_result(K_HANDLE, handle);
     }
 }
 

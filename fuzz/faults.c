@@ -37,6 +37,9 @@ static bool switch_here(void)
     return here && !exec_meanwhile();
 }
 
+/* Which read: the structure that holds all arguments is the first one. */
+static const uint8_t fetches[] = {1, 2, 3, 4, 1, 1, 2, 7};
+
 void faults_arm(const struct op *op)
 {
     switch (op->mod) {
@@ -44,7 +47,7 @@ void faults_arm(const struct op *op)
         faults.fail = 1 + op->mod_arg % 16;
         break;
     case MOD_FETCH:
-        faults.fetch = 1 + op->mod_arg % 8;
+        faults.fetch = fetches[op->mod_arg % ARRAY_SIZE(fetches)];
         faults.word = op->mod_arg >> 3 & 3;
         faults.how = op->mod_arg >> 5;
         break;

@@ -13,17 +13,16 @@
 #define MACHINE_BYTES (UINT64_C(48) << 20)
 #define SCRATCH_BYTES (UINT64_C(4) << 20)
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
+/* A new machine for every input: what one leaves changes nothing for the next. */
+static void start(void)
 {
     struct world_config cfg = {.mem_bytes = MACHINE_BYTES, .cpus = 1};
 
     if (world_start(&cfg) != 0 || hv_init(world_boot_info()) != 0) {
         abort();
     }
-    return 0;
 }
 
 static void audit(void)
@@ -69,11 +68,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static uint8_t scratch[SCRATCH_BYTES];
     struct pvh_image image = {.kernel = data, .kernel_len = len, .cmdline = "console=hvc0"};
-    uint64_t before = pages_accounted();
-    struct domain *d = create();
+    struct domain *d;
+    uint64_t before;
     const void *elf;
     size_t elf_len;
 
+    start();
+    before = pages_accounted();
+    d = create();
     if (bzimage_unpack(data, len, scratch, sizeof(scratch), &elf, &elf_len) == PVH_OK &&
         pvh_build(d, &image, elf, elf_len, GUEST_BYTES, 1) == PVH_OK) {
         audit();

@@ -14,6 +14,7 @@ struct port {
     uint16_t domid;  /* unbound: for whom; interdomain: peer */
     uint32_t other;  /* interdomain: peer's port; VIRQ: which */
     uint32_t vcpu;
+    bool consumer; /* the hypervisor itself listens: a guest's own may name DOMID_XEN too */
 };
 
 static struct port ports[MODEL_DOMAINS][MODEL_PORTS];
@@ -23,7 +24,8 @@ static struct port held(const struct evtchn *chn)
 {
     switch (chn->state) {
     case EVTCHN_UNBOUND:
-        return (struct port){EVTCHNSTAT_unbound, chn->remote_domid, 0, chn->vcpu};
+        return (struct port){EVTCHNSTAT_unbound, chn->remote_domid, 0, chn->vcpu,
+                             chn->consumer != CONSUMER_NONE};
     case EVTCHN_INTERDOMAIN:
         return (struct port){EVTCHNSTAT_interdomain, chn->remote_domid, chn->remote_port,
                              chn->vcpu};
@@ -273,8 +275,8 @@ static void reset(const struct model_call *c)
     for (uint32_t p = 1; p < MODEL_PORTS; p++) {
         struct port *m = &ports[d][p];
 
-        /* The hypervisor's own consumers keep theirs. */
-        if (m->status != EVTCHNSTAT_unbound || m->domid != DOMID_XEN)
+        /* Those of the hypervisor's own consumers stay. */
+        if (!m->consumer)
             unbind(d, m);
     }
 }

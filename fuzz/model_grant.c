@@ -177,6 +177,7 @@ static void judge_map(const struct model_call *c, const struct gnttab_map_grant_
                       struct domain *granter, uint64_t *mfn)
 {
     const struct map *user = user_of((uint16_t)in->dom, in->ref, false);
+    const struct map *writer = user_of((uint16_t)in->dom, in->ref, true);
     bool readonly = in->flags & GNTMAP_readonly;
     struct p2m_entry at = model_entry(exec_domain(c->self), in->host_addr >> PAGE_SHIFT);
     struct entry e;
@@ -185,10 +186,12 @@ static void judge_map(const struct model_call *c, const struct gnttab_map_grant_
     model_expect(at.type == (readonly ? P2M_GRANT_RO : P2M_GRANT_RW), c, "GNT",
                  "what was mapped is not there");
     model_expect(read_entry(granter, in->ref, &e), c, "GNT", "a grant beyond the table was mapped");
-    model_expect(readonly || !(e.flags & GTF_readonly), c, "GNT",
+    /* Of a grant in use what counts is the entry as it was; its owner may have written there. */
+    model_expect(readonly || writer || !(e.flags & GTF_readonly), c, "GNT",
                  "a read-only grant was mapped for writing");
-    model_expect((e.marks & GTF_reading) && (readonly || (e.marks & GTF_writing)), c, "GNT",
-                 "the granter cannot see that its grant is in use");
+    model_expect((user || (e.marks & GTF_reading)) &&
+                     (readonly || writer || (e.marks & GTF_writing)),
+                 c, "GNT", "the granter cannot see that its grant is in use");
     if (user) {
         model_expect(user->mapper == c->self && user->mfn == at.mfn.v, c, "GNT",
                      "a grant in use means something else for another");

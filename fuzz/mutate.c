@@ -226,7 +226,8 @@ void mutate_program(struct rng *r, struct program *p, const struct program *with
         } else if (what < 10) {
             retarget(r, p);
         } else if (what < 11 && below(r, 4) == 0) {
-            p->teardown = !p->teardown;
+            /* The deaths of all cost more than twenty hypercalls. */
+            p->teardown = !p->teardown && below(r, 4) == 0;
         } else {
             change_one(r, &p->op[below(r, p->count)]);
         }

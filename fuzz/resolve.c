@@ -40,23 +40,16 @@ static const uint64_t gref_edge[] = {255,  256,  257,  511,  512,       1023,   
 static const uint64_t handle_edge[] = {255, 256, 511, 512, 1023, 1024, INT32_MAX, UINT32_MAX};
 static const uint64_t order_live[] = {0, 0, 0, 0, 0, 1, 2, 3, 9, 0};
 static const uint64_t order_edge[] = {4, 8, 9, 10, 18, 19, 20, 31, 32, 52, 63, 64, UINT32_MAX};
+/* A count as a raw number. */
+#define COUNT_SHORT 96u
+#define COUNT_LONG 0xf800u
 static const uint64_t count_live[] = {1, 2, 3, 4, 1, 2, 5, 8, 1};
-static const uint64_t count_edge[] = {0,
-                                      16,
-                                      17,
-                                      64,
-                                      128,
-                                      129,
-                                      1024,
-                                      0x10000,
-                                      0x100000,
-                                      INT32_MAX,
-                                      1u << 31,
-                                      UINT32_MAX,
-                                      UINT64_MAX,
-                                      INT64_MAX,
-                                      UINT64_C(1) << 52,
-                                      UINT64_C(1) << 32};
+/* clang-format off */
+static const uint64_t count_edge[] = {
+    0, 16, 17, 64, 128, 129, 1024, 15, 31, 32, 33, 63, 65, 127, 256, 257, 7, 9,
+    0x10000, 0x100000, INT32_MAX, UINT32_MAX, UINT64_MAX, INT64_MAX, UINT64_C(1) << 52,
+    UINT64_C(1) << 32};
+/* clang-format on */
 static const uint64_t word_edge[] = {0,
                                      1,
                                      2,
@@ -125,7 +118,8 @@ static uint64_t hole_live(uint16_t val)
     if ((val >> 5 & 7) == 7) {
         return gfn_live(val);
     }
-    return HOLE_GFN + val % HOLE_GFNS;
+    /* The first few more often: that is where others look. */
+    return HOLE_GFN + val % ((val >> 5 & 1) != 0 ? HOLE_GFNS : 8);
 }
 
 /* Where there is a buffer: the argument area first. */
@@ -187,7 +181,7 @@ static uint64_t live(const struct field_desc *d, uint16_t val, const struct reso
     case K_INT:
         return d->arg == 0 ? val : val % d->arg;
     case K_FLAGS:
-        return val & d->arg;
+        return (val | (uint64_t)(val >> 4) << 16) & d->arg;
     case K_ORDER:
         return PICK(order_live, val);
     case K_COUNT:
@@ -268,7 +262,8 @@ uint64_t resolve_field(const struct op *o, unsigned f, unsigned i, const struct 
         }
         return live(d, val, at);
     default:
-        return val;
+        /* Long batches are seldom worth their time. */
+        return d->kind == K_COUNT && val < COUNT_LONG ? val % COUNT_SHORT : val;
     }
 }
 

@@ -184,9 +184,11 @@ static int bench(int argc, char **argv)
     static struct program p[256];
     struct exec_options o = *oracle_options();
     uint64_t begin, spent = 0, in_reset = 0, copied = 0, rounds = 0;
-    int n = argc < 256 ? argc : 256;
+    static uint64_t fastest[256];
+    int n = argc < 256 ? argc : 256, slow = 0;
 
     for (int i = 0; i < n; i++) {
+        fastest[i] = UINT64_MAX;
         if (tool_load(argv[i], &p[i]) != 0) {
             return 2;
         }
@@ -194,6 +196,7 @@ static int bench(int argc, char **argv)
     begin = now_ns();
     for (; n != 0 && spent < 3000000000u; spent = now_ns() - begin) {
         for (int i = 0; i < n; i++) {
+            uint64_t from = now_ns();
             const char *wrong = exec_run(&p[i], &o);
             uint64_t at = now_ns();
 
@@ -201,6 +204,7 @@ static int bench(int argc, char **argv)
                 fprintf(stderr, "%s: %s\n", argv[i], wrong);
                 return 1;
             }
+            fastest[i] = at - from < fastest[i] ? at - from : fastest[i];
             copied += reset_back();
             in_reset += now_ns() - at;
             rounds++;
@@ -216,6 +220,16 @@ static int bench(int argc, char **argv)
            (double)exec_stats.hypercalls * 1e9 / (double)spent,
            (double)exec_stats.ops / (double)rounds, (double)in_reset / 1e3 / (double)rounds,
            (double)copied / (double)rounds);
+    for (int i = 1; i < n; i++) {
+        slow = fastest[i] > fastest[slow] ? i : slow;
+    }
+    printf("slowest us %.1f %s\n", n != 0 ? (double)fastest[slow] / 1e3 : 0.0,
+           n != 0 ? argv[slow] : "");
+    if (getenv("CORBEL_FUZZ_BENCH_EACH") != NULL) {
+        for (int i = 0; i < n; i++) {
+            printf("%.1f us %s\n", (double)fastest[i] / 1e3, argv[i]);
+        }
+    }
     return 0;
 }
 
@@ -225,14 +239,18 @@ static int generate(int argc, char **argv)
     static struct program p;
     struct rng r = {.s = strtoull(argv[0], NULL, 0) * UINT64_C(0x9e3779b97f4a7c15) + 1};
     unsigned long count = strtoul(argv[1], NULL, 0);
+    const char *groups = getenv("CORBEL_FUZZ_GROUPS");
 
+    if (groups != NULL) {
+        mutate_prefer((uint32_t)strtoul(groups, NULL, 0));
+    }
     for (unsigned long i = 0; i < count; i++) {
         unsigned n = 4 + (unsigned)(rng_next(&r) >> 20) % 24;
         const char *wrong = NULL;
         char path[512];
 
         memset(&p, 0, sizeof(p));
-        p.teardown = (rng_next(&r) >> 20) % 4 == 0;
+        p.teardown = (rng_next(&r) >> 20) % 8 == 0;
         while (p.count < n) {
             mutate_fresh(&r, &p.op[p.count++]);
         }

@@ -34,6 +34,8 @@ TIMEOUTS = [int(t) for t in os.environ.get("CORBEL_PROOF_TIMEOUTS", "5,30,120").
 # Warnings that say nothing about a proof; any other one fails the module.
 HARMLESS = re.compile(r"wp:pedantic-assigns|kernel:(attrs|typing:no-proto|parser:decimal)"
                       r"|Memory model hypotheses")  # an assumption of modules.toml
+# An inlined call leaves the callee's contract behind on its block, where WP does not use it.
+INLINED = re.compile(r"Warning:\s+Statement specifications not yet supported \(skipped\)")
 
 
 def load(names):
@@ -97,6 +99,8 @@ def judge(module, report, log, code):
     for text in re.findall(r"^\[[a-z][^\]]*\] (?:.*Warning:|User Error|Failure).*(?:\n  .*)?", log, re.M):
         nobody = re.search(r"(?:Neither code nor specification|No code nor implicit assigns clause) "
                            r"for function (\w+)", text)
+        if module.get("inline") and INLINED.search(text):
+            continue
         if not HARMLESS.search(text) and not (nobody and nobody.group(1) not in called):
             problems.append(re.sub(r"\s+", " ", text))
     by_function = data.get("wp:functions", {})

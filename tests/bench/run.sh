@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds and runs the benchmarks. usage: tests/bench/run.sh [--json] [--quick] [--only PART,...]
-# Parts: boot speed memory growth stock hypercalls. The last alone needs no kernels.
+# Parts: boot speed memory growth stock hypercalls fuzz bare. The last three need no kernels.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 exec 3>&1 1>&2
@@ -10,7 +10,9 @@ for ((i = 1; i < $#; i++)); do
     [ "${!i}" = --only ] && only=${*:i+1:1}
 done
 step "packages" bash ci/setup.sh
-if [ "$only" = hypercalls ]; then
+if [ "$only" = fuzz ] || [ "$only" = bare ]; then
+    : # builds its own
+elif [ "$only" = hypercalls ]; then
     step "build (bench)" build bench bench_hypercall
 else
     step "build (bench)" build bench

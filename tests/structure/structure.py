@@ -225,6 +225,15 @@ def check_words():
             yield f"{folder}: a module has a README.md"
 
 
+def check_patches():
+    """Planted defects and seeded mistakes fit the sources that they spoil."""
+    for path in files(["fuzz/planted", "proofs/mutants"], (".patch",)):
+        run = subprocess.run(["patch", "-p1", "--dry-run", "-s", "-F0", "-i", path], cwd=ROOT,
+                             capture_output=True, text=True)
+        if run.returncode:
+            yield f"{path}: does not apply"
+
+
 CHECKS = {name[6:]: fn for name, fn in list(globals().items()) if name.startswith("check_")}
 if CHECK not in CHECKS:
     sys.exit(f"unknown check {CHECK}; known: {' '.join(CHECKS)}")

@@ -98,22 +98,25 @@ static uint32_t audit_bucket(struct audit_report *r, const struct domain *d, uin
 
 void audit_evtchn(struct audit_report *r, const struct domain *d)
 {
-    uint32_t active = 0;
+    uint32_t active = 0, buckets = d->evtchn.valid_ports / EVTCHN_PER_BUCKET;
 
-    for (uint32_t port = 0; port < PORTS_MAX;) {
-        struct evtchn **group = d->evtchn.group[port / PORTS_PER_GROUP];
-        const struct evtchn *bucket = storage(d, port);
-        uint32_t step = group != NULL ? EVTCHN_PER_BUCKET : PORTS_PER_GROUP;
+    audit_claim(r, d->evtchn.valid_ports % EVTCHN_PER_BUCKET == 0, "INV-EVT-2",
+                "d%u: %u ports are no whole number of buckets", d->id, d->evtchn.valid_ports);
+    for (uint32_t i = 0; i < EVTCHN_GROUPS * EVTCHN_BUCKETS_PER_GROUP; i++) {
+        struct evtchn **group = d->evtchn.group[i / EVTCHN_BUCKETS_PER_GROUP];
+        const struct evtchn *bucket = NULL;
 
-        /* The table grows by whole buckets. */
-        audit_claim(r,
-                    bucket != NULL ? port + EVTCHN_PER_BUCKET <= d->evtchn.valid_ports
-                                   : port >= d->evtchn.valid_ports,
-                    "INV-EVT-2", "d%u: storage of port %u disagrees with %u valid ports", d->id,
-                    port, d->evtchn.valid_ports);
+        if (group != NULL)
+            bucket = group[i % EVTCHN_BUCKETS_PER_GROUP];
+        else if (i >= buckets)
+            i |= EVTCHN_BUCKETS_PER_GROUP - 1; /* the rest of the group is not there either */
+        if (bucket == NULL && i >= buckets)
+            continue; /* most are: the audit's time is spent here */
+        audit_claim(r, bucket != NULL && i < buckets, "INV-EVT-2",
+                    "d%u: storage of port %u disagrees with %u valid ports", d->id,
+                    i * EVTCHN_PER_BUCKET, d->evtchn.valid_ports);
         if (bucket != NULL)
-            active += audit_bucket(r, d, port, bucket);
-        port += step;
+            active += audit_bucket(r, d, i * EVTCHN_PER_BUCKET, bucket);
     }
     audit_claim(r, active == d->evtchn.active, "INV-EVT-4", "d%u has %u active ports, %u counted",
                 d->id, active, d->evtchn.active);

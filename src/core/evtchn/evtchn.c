@@ -19,11 +19,34 @@ _Static_assert(sizeof(struct evtchn *) * EVTCHN_BUCKETS_PER_GROUP <= PAGE_SIZE,
 _Static_assert(PORTS_PER_GROUP *EVTCHN_GROUPS == EVTCHN_FIFO_NR_CHANNELS,
                "table covers the FIFO ABI");
 
+/*@ predicate group_of(struct evtchn **g, integer buckets) = \valid(g + (0 .. buckets - 1)) &&
+        \forall integer i; 0 <= i < buckets ==> \valid(g[i] + (0 .. EVTCHN_PER_BUCKET - 1));
+    // Every valid port has storage.
+    predicate port_table(struct domain *d) = \valid_read(d) &&
+        d->evtchn.valid_ports % EVTCHN_PER_BUCKET == 0 &&
+        d->evtchn.valid_ports <= EVTCHN_FIFO_NR_CHANNELS &&
+        (d->evtchn.valid_ports <= PORTS_PER_GROUP ?
+            group_of(d->evtchn.group[0], d->evtchn.valid_ports / EVTCHN_PER_BUCKET) :
+            group_of(d->evtchn.group[0], EVTCHN_BUCKETS_PER_GROUP) &&
+            group_of(d->evtchn.group[1],
+                     (d->evtchn.valid_ports - PORTS_PER_GROUP) / EVTCHN_PER_BUCKET)); */
+
+/*@ requires port_table(d) && port < d->evtchn.valid_ports;
+    assigns \nothing;
+    ensures \valid(\result) && \valid(*\result + (0 .. EVTCHN_PER_BUCKET - 1));
+    ensures \result == &d->evtchn.group[port / PORTS_PER_GROUP]
+        [port % PORTS_PER_GROUP / EVTCHN_PER_BUCKET]; */
 static struct evtchn **bucket_of(const struct domain *d, uint32_t port)
 {
     return &d->evtchn.group[port / PORTS_PER_GROUP][port % PORTS_PER_GROUP / EVTCHN_PER_BUCKET];
 }
 
+/*@ requires port_table(d);
+    assigns \nothing;
+    ensures INV_EVT_2: \result == \null <==> port >= d->evtchn.valid_ports;
+    ensures \result != \null ==> \valid(\result) && \result ==
+        &d->evtchn.group[port / PORTS_PER_GROUP][port % PORTS_PER_GROUP / EVTCHN_PER_BUCKET]
+            [port % EVTCHN_PER_BUCKET]; */
 struct evtchn *evtchn_slot(const struct domain *d, uint32_t port)
 {
     if (port >= d->evtchn.valid_ports) {
@@ -32,12 +55,22 @@ struct evtchn *evtchn_slot(const struct domain *d, uint32_t port)
     return &(*bucket_of(d, port))[port % EVTCHN_PER_BUCKET];
 }
 
+/*@ requires port_table(d);
+    assigns \nothing;
+    ensures INV_EVT_2: \result == \null <==> port == 0 || port >= d->evtchn.valid_ports;
+    ensures \result != \null ==> \valid(\result); */
 struct evtchn *evtchn_lookup(const struct domain *d, uint32_t port)
 {
     return port == 0 ? NULL : evtchn_slot(d, port);
 }
 
 /* First port that the domain's limit or its ABI forbids. */
+/*@ requires \valid_read(d);
+    assigns \nothing;
+    ensures \result <= d->evtchn.max_port + 1 && \result <= EVTCHN_FIFO_NR_CHANNELS;
+    ensures d->evtchn.fifo == \null ==> \result <= EVTCHN_2L_NR_CHANNELS;
+    ensures \result == d->evtchn.max_port + 1 || \result ==
+        (d->evtchn.fifo == \null ? EVTCHN_2L_NR_CHANNELS : EVTCHN_FIFO_NR_CHANNELS); */
 static uint32_t port_limit(const struct domain *d)
 {
     uint32_t abi =

@@ -125,14 +125,31 @@ static int side_open(struct domain *caller, struct side *s, const struct gnttab_
     return gref ? side_grant(caller, s, p->u.ref) : side_frame(s, p->u.gmfn);
 }
 
+/* True iff n bytes from offset at are within a page. */
+/*@ assigns \nothing;
+    ensures \result <==> at + n <= PAGE_SIZE; */
+static bool in_page(uint32_t at, uint32_t n)
+{
+    return at <= PAGE_SIZE && n <= PAGE_SIZE - at;
+}
+
+/* True iff they are among those that may be touched. */
+/*@ requires \valid_read(s) && at + n <= PAGE_SIZE;
+    assigns \nothing;
+    ensures \result <==> s->start <= at && at + n <= s->end; */
+static bool in_side(const struct side *s, uint32_t at, uint32_t n)
+{
+    return at >= s->start && at + n <= s->end;
+}
+
 static int copy_bytes(const struct gnttab_copy *op, const struct side *src, const struct side *dst)
 {
     uint32_t from = op->source.offset, to = op->dest.offset, n = op->len;
 
-    if (from + n > PAGE_SIZE || to + n > PAGE_SIZE) {
+    if (!in_page(from, n) || !in_page(to, n)) {
         return GNTST_bad_copy_arg;
     }
-    if (from < src->start || from + n > src->end || to < dst->start || to + n > dst->end) {
+    if (!in_side(src, from, n) || !in_side(dst, to, n)) {
         return GNTST_general_error;
     }
     memmove((uint8_t *)mfn_to_ptr(dst->mfn) + to, (const uint8_t *)mfn_to_ptr(src->mfn) + from, n);

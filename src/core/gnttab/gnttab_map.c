@@ -14,6 +14,12 @@ _Static_assert(sizeof(struct gnttab_maptrack) * MAPTRACK_PER_BLOCK <=
                    (PAGE_SIZE << MAPTRACK_BLOCK_ORDER),
                "a block holds its handles");
 
+/*@ requires \valid_read(t) && \valid_read(t->maptrack + (0 .. t->maptrack_blocks - 1));
+    requires \forall integer i; 0 <= i < t->maptrack_blocks ==>
+        \valid(t->maptrack[i] + (0 .. MAPTRACK_PER_BLOCK - 1));
+    assigns \nothing;
+    ensures \result == \null <==> handle / MAPTRACK_PER_BLOCK >= t->maptrack_blocks;
+    ensures \result != \null ==> \valid(\result); */
 struct gnttab_maptrack *gnttab_maptrack_of(const struct gnttab *t, grant_handle_t handle)
 {
     if (handle / MAPTRACK_PER_BLOCK >= t->maptrack_blocks) {
@@ -144,6 +150,12 @@ static int map_pinned(struct domain *d, struct domain *rd, const struct gnttab_m
 }
 
 /* What a translated domain may ask for. GNTST_*. */
+/*@ assigns \nothing;
+    ensures \result == GNTST_okay || \result == GNTST_general_error ||
+        \result == GNTST_bad_gntref;
+    ensures \result == GNTST_okay <==> (flags & GNTMAP_host_map) != 0 &&
+        (flags & GNTMAP_device_map) == 0 && (flags & GNTMAP_application_map) == 0 &&
+        (flags & GNTMAP_contains_pte) == 0; */
 static int map_flags(uint32_t flags)
 {
     if ((flags & (GNTMAP_device_map | GNTMAP_host_map)) == 0) {

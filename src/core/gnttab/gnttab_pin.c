@@ -15,26 +15,29 @@ _Static_assert(offsetof(grant_entry_v1_t, flags) == 0 && offsetof(grant_entry_v1
                "flags and domid are one word");
 
 /* The 32-bit word that holds ref's status, and where in it. */
-static uint32_t *status_word(const struct gnttab *t, grant_ref_t ref, unsigned *shift)
+static uint32_t *status_word(const struct gnttab *t, grant_ref_t ref)
 {
     uint32_t *page = t->status[ref / STATUS_PER_FRAME];
 
-    *shift = (ref & 1) * 16;
     return &page[ref % STATUS_PER_FRAME / 2];
+}
+
+/*@ assigns \nothing;
+    ensures \result == (ref % 2 == 0 ? 0 : 16); */
+static unsigned status_shift(grant_ref_t ref)
+{
+    return ref % 2 * 16;
 }
 
 uint32_t gnttab_status_read(const struct gnttab *t, grant_ref_t ref)
 {
-    unsigned shift;
-    const uint32_t *word = status_word(t, ref, &shift);
-
-    return (load_u32(word) >> shift) & 0xffff;
+    return (load_u32(status_word(t, ref)) >> status_shift(ref)) & 0xffff;
 }
 
 void gnttab_status_write(struct gnttab *t, grant_ref_t ref, uint32_t status)
 {
-    unsigned shift;
-    uint32_t *word = status_word(t, ref, &shift);
+    unsigned shift = status_shift(ref);
+    uint32_t *word = status_word(t, ref);
 
     fetch_and_u32(word, ~(UINT32_C(0xffff) << shift));
     fetch_or_u32(word, (status & 0xffff) << shift);
@@ -45,10 +48,7 @@ void gnttab_clear_marks(struct gnttab *t, grant_ref_t ref, uint32_t marks)
     if (t->version == 1) {
         fetch_and_u32((uint32_t *)(void *)gnttab_entry_v1(t, ref), ~marks);
     } else {
-        unsigned shift;
-        uint32_t *word = status_word(t, ref, &shift);
-
-        fetch_and_u32(word, ~(marks << shift));
+        fetch_and_u32(status_word(t, ref), ~(marks << status_shift(ref)));
     }
 }
 
@@ -60,6 +60,17 @@ struct wanted {
     bool pinned; /* grantee and type were checked when it was pinned */
 };
 
+/*@ requires \valid_read(w) && (version == 1 || version == 2);
+    assigns \nothing;
+    ensures writable: \result && !w->readonly ==> (header & GTF_readonly) == 0;
+    ensures grantee: \result && !w->pinned ==> (header >> 16) == w->grantee;
+    ensures map: \result && !w->pinned && w->use == PIN_MAP ==>
+        (header & GTF_type_mask) == GTF_permit_access && (header & GTF_sub_page) == 0;
+    ensures type: \result && !w->pinned ==> (header & GTF_type_mask) == GTF_permit_access ||
+        ((header & GTF_type_mask) == GTF_transitive && version == 2);
+    ensures granted: (w->readonly || (header & GTF_readonly) == 0) && (w->pinned ||
+        ((header >> 16) == w->grantee && (header & GTF_type_mask) == GTF_permit_access &&
+         (header & GTF_sub_page) == 0)) ==> \result; */
 static bool entry_allows(const struct wanted *w, uint32_t version, uint32_t header)
 {
     uint32_t flags = header & 0xffff;
@@ -106,8 +117,8 @@ static bool mark_v2(struct gnttab *t, grant_ref_t ref, const struct wanted *w, u
                     uint32_t *header)
 {
     const uint32_t *word = (const uint32_t *)(const void *)gnttab_entry_v2(t, ref);
-    unsigned shift;
-    uint32_t *status = status_word(t, ref, &shift);
+    unsigned shift = status_shift(ref);
+    uint32_t *status = status_word(t, ref);
 
     if (!entry_allows(w, 2, load_u32(word))) {
         return false;

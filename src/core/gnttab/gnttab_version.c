@@ -10,6 +10,11 @@
 
 _Static_assert(STATUS_MAX_FRAMES * sizeof(void *) <= PAGE_SIZE / 2, "half a page of pointers");
 
+/*@ requires frames <= GNTTAB_MAX_FRAMES;
+    assigns \nothing;
+    ensures \result * STATUS_PER_FRAME >= frames * V2_PER_FRAME;
+    ensures (\result - 1) * STATUS_PER_FRAME < frames * V2_PER_FRAME;
+    ensures \result <= STATUS_MAX_FRAMES; */
 uint32_t gnttab_status_frames_for(uint32_t frames)
 {
     return (frames * V2_PER_FRAME + STATUS_PER_FRAME - 1) / STATUS_PER_FRAME;

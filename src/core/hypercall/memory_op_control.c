@@ -83,6 +83,18 @@ int64_t memory_op_access(struct vcpu *v, uint64_t gva)
     return rc != 0 ? rc : -XEN_ENODEV;
 }
 
+/*@ requires \valid_read(v) && \valid_read(v->domain) && \valid_read(x);
+    assigns \nothing;
+    ensures \result == 0 || \result == -XEN_EPERM || \result == -XEN_EINVAL;
+    ensures orders: \result == 0 ==> x->in.extent_order <= MEMOP_ORDER_CONTROL &&
+        x->out.extent_order <= MEMOP_ORDER_CONTROL && (!v->domain->privileged ==>
+        x->in.extent_order <= MEMOP_ORDER_GUEST && x->out.extent_order <= MEMOP_ORDER_GUEST);
+    ensures counts: \result == 0 ==> x->nr_exchanged <= x->in.nr_extents &&
+        x->in.nr_extents <= (UINT32_MAX >> x->in.extent_order) &&
+        x->out.nr_extents <= (UINT32_MAX >> x->out.extent_order);
+    ensures pages: \result == 0 ==> (x->in.nr_extents << x->in.extent_order) ==
+        (x->out.nr_extents << x->out.extent_order);
+    ensures same_domain: \result == 0 ==> x->in.domid == x->out.domid; */
 static int exchange_decode(const struct vcpu *v, const struct xen_memory_exchange *x)
 {
     unsigned max = v->domain->privileged ? MEMOP_ORDER_CONTROL : MEMOP_ORDER_GUEST;

@@ -6,6 +6,10 @@
 #include "core/mem/page_alloc.h"
 #include "core/vcpu/vcpu.h"
 
+/* Pages of a leaf. */
+#define LEAF_2M (UINT64_C(1) << P2M_2M)
+#define LEAF_1G (UINT64_C(1) << P2M_1G)
+
 /* A checked request. */
 struct reservation {
     struct domain *d; /* referenced */
@@ -16,50 +20,69 @@ struct reservation {
     bool on_demand;     /* XENMEMF_populate_on_demand */
 };
 
-/* False: nothing of it can be done. */
-static bool reservation_decode(struct vcpu *v, uint32_t op, uint64_t start, uint64_t gva,
-                               struct reservation *r)
+/* Checks what caller asks for; false: nothing of it can be done. */
+/*@ requires \valid_read(caller) && \valid_read(arg) && \valid(r) &&
+        \separated(r, arg) && \separated(r, caller);
+    assigns *r;
+    ensures part: \result ==> start < r->count && r->count == arg->nr_extents;
+    ensures bounded: \result ==> r->count <= MEMOP_EXTENTS_MAX &&
+        r->order <= MEMOP_ORDER_CONTROL &&
+        (!caller->privileged ==> r->order <= MEMOP_ORDER_GUEST);
+    ensures address: \result ==> r->addr_bits == 0 || PAGE_SHIFT < r->addr_bits < 64;
+    ensures decrease: \result && op != XENMEM_populate_physmap ==> !r->on_demand; */
+static bool reservation_decode(const struct domain *caller, uint32_t op, uint64_t start,
+                               const struct xen_memory_reservation *arg, struct reservation *r)
 {
-    struct xen_memory_reservation arg;
     uint32_t bits;
 
-    if (guest_copy_in(v, &arg, gva, sizeof(arg)) != 0 || arg.nr_extents > MEMOP_EXTENTS_MAX ||
-        start >= arg.nr_extents ||
-        arg.extent_order > (v->domain->privileged ? MEMOP_ORDER_CONTROL : MEMOP_ORDER_GUEST)) {
+    if (arg->nr_extents > MEMOP_EXTENTS_MAX || start >= arg->nr_extents ||
+        arg->extent_order > (caller->privileged ? MEMOP_ORDER_CONTROL : MEMOP_ORDER_GUEST)) {
         return false;
     }
-    bits = op == XENMEM_decrease_reservation ? 0 : XENMEMF_get_address_bits(arg.mem_flags);
+    bits = op == XENMEM_decrease_reservation ? 0 : XENMEMF_get_address_bits(arg->mem_flags);
     if (bits != 0 && bits <= PAGE_SHIFT) {
         return false;
     }
     r->on_demand =
-        op == XENMEM_populate_physmap && (arg.mem_flags & XENMEMF_populate_on_demand) != 0;
-    r->extents = HANDLE_GVA(arg.extent_start);
-    r->count = arg.nr_extents;
-    r->order = arg.extent_order;
+        op == XENMEM_populate_physmap && (arg->mem_flags & XENMEMF_populate_on_demand) != 0;
+    r->extents = HANDLE_GVA(arg->extent_start);
+    r->count = arg->nr_extents;
+    r->order = arg->extent_order;
     r->addr_bits = bits < 64 ? bits : 0;
-    return memory_op_target(v, arg.domid, POLICY_MEMORY_ADJUST, &r->d) == 0;
+    return true;
 }
 
 /* The largest leaf for the page at g + done of an extent of 2^order whose frames
  * are aligned to it. */
+/*@ requires order <= MEMOP_ORDER_CONTROL && g + done < 0x8000000000000000;
+    assigns \nothing;
+    ensures \result == P2M_4K || \result == P2M_2M || \result == P2M_1G;
+    ensures fits: \result <= order;
+    ensures large: \result == P2M_2M ==> (g + done) % 512 == 0 && done % 512 == 0;
+    ensures huge: \result == P2M_1G ==> (g + done) % 262144 == 0 && done % 262144 == 0; */
 static unsigned leaf_order(uint64_t g, uint64_t done, unsigned order)
 {
-    uint64_t aligned = (g + done) | done | (UINT64_C(1) << order);
+    uint64_t at = g + done;
 
-    if (aligned % (UINT64_C(1) << P2M_1G) == 0) {
+    if (order >= P2M_1G && at % LEAF_1G == 0 && done % LEAF_1G == 0) {
         return P2M_1G;
     }
-    return aligned % (UINT64_C(1) << P2M_2M) == 0 ? P2M_2M : P2M_4K;
+    return order >= P2M_2M && at % LEAF_2M == 0 && done % LEAF_2M == 0 ? P2M_2M : P2M_4K;
 }
 
 /* Extents above 2 MiB are many leaves, or much memory: they go only where nothing
  * is, so that putting them there, or failing to, is a bounded amount of work. The
  * caller may try again with smaller ones. */
+/*@ requires \valid_read(r) && r->order <= MEMOP_ORDER_CONTROL;
+    assigns \nothing;
+    ensures \result ==> g + (1 << r->order) <= 0x1000000000;
+    ensures \result && r->order > P2M_2M ==> g % 512 == 0;
+    ensures g + (1 << r->order) <= 0x1000000000 && (r->order <= P2M_2M || g % 512 == 0) ==>
+        \result; */
 static bool extent_possible(const struct reservation *r, uint64_t g)
 {
     return range_within(g, UINT64_C(1) << r->order, UINT64_C(1) << P2M_GFN_BITS) &&
-           (r->order <= P2M_2M || g % (UINT64_C(1) << P2M_2M) == 0);
+           (r->order <= P2M_2M || g % LEAF_2M == 0);
 }
 
 /* Maps one leaf of 2^leaf frames from m (unless on demand) at g; what was there
@@ -215,6 +238,7 @@ static int64_t decrease(struct vcpu *v, const struct reservation *r, struct p2m_
 
 int64_t memory_op_reservation(struct vcpu *v, uint32_t op, uint64_t start, uint64_t args[6])
 {
+    struct xen_memory_reservation arg;
     struct reservation r;
     struct p2m_batch b;
     uint64_t page = 0;
@@ -224,7 +248,9 @@ int64_t memory_op_reservation(struct vcpu *v, uint32_t op, uint64_t start, uint6
         page = args[0] >> MEMOP_PAGES_SHIFT;
         start &= MEMOP_EXTENTS_MAX;
     }
-    if (!reservation_decode(v, op, start, args[1], &r)) {
+    if (guest_copy_in(v, &arg, args[1], sizeof(arg)) != 0 ||
+        !reservation_decode(v->domain, op, start, &arg, &r) ||
+        memory_op_target(v, arg.domid, POLICY_MEMORY_ADJUST, &r.d) != 0) {
         return (int64_t)start;
     }
     p2m_batch_begin(&b, r.d);

@@ -5,6 +5,7 @@
 
 #define HOLES 0x30000u /* frame numbers from 768 MiB on: these guests have less memory */
 #define HEAP_START 0x400000u
+#define LEAST_MEMORY (UINT64_C(24) << 20) /* that a guest has to have */
 #define LINE 256u
 #define HYPERCALL_SIZE 32u
 
@@ -184,6 +185,8 @@ static void heap_init(void)
         if (m[i].type == XEN_HVM_MEMMAP_TYPE_RAM && m[i].addr <= heap &&
             m[i].addr + m[i].size > heap)
             heap_end = m[i].addr + m[i].size;
+    if (heap_end == 0)
+        heap_end = LEAST_MEMORY; /* Xen gives its hardware domain no map */
 }
 
 void *pages_alloc(unsigned n)
