@@ -168,7 +168,8 @@ faults)
 package)
     (cd "$(dirname "$image")" && cpack -B "$work/packages" >"$work/log") || cat "$work/log"
     dpkg-deb -x "$work"/packages/*.deb "$work/root"
-    tar -tzf "$work"/packages/*.tar.gz | grep -q '/boot/xen-corbel-' || bad=1
+    # grep reads to the end: tar must not find its pipe closed.
+    tar -tzf "$work"/packages/*.tar.gz | grep '/boot/xen-corbel-' >/dev/null || bad=1
     [ -s "$work/root/usr/share/doc/corbel/copyright" ] || bad=1
     # By these two GRUB's Xen script knows it.
     CORBEL_IMAGE=$(echo "$work"/root/boot/xen-*.gz)

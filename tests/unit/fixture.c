@@ -5,6 +5,12 @@
 
 #define FIXTURE_DOMAINS 256u
 
+/* A test's first hypercalls are audited one by one, those of a flood now and then. */
+#define AUDIT_ALWAYS 500u
+#define AUDIT_EVERY 61u
+
+static bool auditing;
+static unsigned calls;
 static struct domain *made[FIXTURE_DOMAINS]; /* those whose reference the test still has */
 static uint64_t pages_at_start;
 
@@ -26,6 +32,8 @@ void fixture_start(unsigned mem_mib, unsigned cpus)
     struct world_config cfg = {.mem_bytes = (uint64_t)mem_mib << 20, .cpus = cpus};
 
     memset(made, 0, sizeof(made));
+    auditing = true;
+    calls = 0;
     world_console_sink = print_console;
     ck_assert_int_eq(world_start(&cfg), 0);
     ck_assert_int_eq(hv_init(world_boot_info()), 0);
@@ -158,6 +166,20 @@ void *fixture_guest(struct domain *d, uint64_t gpa)
     return (uint8_t *)mfn_to_ptr(e.mfn) + (gpa & (PAGE_SIZE - 1));
 }
 
+/* Other CPUs are outside the core unless the test makes them race. */
+static void audit_after_call(void)
+{
+    calls++;
+    if (auditing && (calls <= AUDIT_ALWAYS || calls % AUDIT_EVERY == 0) && world_quiescent()) {
+        fixture_audit();
+    }
+}
+
+void fixture_auditing(bool on)
+{
+    auditing = on;
+}
+
 int64_t fixture_hypercall(struct vcpu *v, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2,
                           uint64_t a3, uint64_t a4)
 {
@@ -173,6 +195,7 @@ int64_t fixture_hypercall(struct vcpu *v, uint64_t nr, uint64_t a0, uint64_t a1,
         rc = hypercall(v, nr, args);
         this_cpu()->current = saved;
     }
+    audit_after_call();
     return rc;
 }
 

@@ -248,6 +248,7 @@ START_TEST(map_errors)
     ck_assert_int_eq(gt_unmap(bv, k, 0x11000), GNTST_okay);
     ck_assert_uint_eq(p2m_lookup(b, gfn(0x11)).type, P2M_INVALID);
     /* A type that does not go with writing. */
+    fixture_auditing(false);
     ck_assert(frame_get_type(gt_mfn(a, 0x13), FRAME_L1));
     ck_assert_int_eq(gt_map(bv, a->id, 14, RW, MAPS + 4096, &k), GNTST_general_error);
     ck_assert_uint_eq(gt_marks(a, 14), 0);
