@@ -36,7 +36,7 @@ static struct {
     unsigned selected; /* thread that g, m and so on mean */
     unsigned resumed;  /* thread that s and c mean, 0: any */
     struct vcpu *stepping;
-} stub;
+} server;
 
 /* The vCPU of a thread, NULL when there is none. */
 static struct vcpu *thread_vcpu(unsigned thread)
@@ -81,24 +81,24 @@ static void place_breakpoints(void)
     for (unsigned t = 1; t < threads_end(); t++) {
         struct vcpu *v = thread_vcpu(t);
 
-        while (v && stub.placed[t] < stub.bps &&
-               engine_breakpoint_add(v, stub.bp[stub.placed[t]])) {
-            stub.placed[t]++;
+        while (v && server.placed[t] < server.bps &&
+               engine_breakpoint_add(v, server.bp[server.placed[t]])) {
+            server.placed[t]++;
         }
     }
 }
 
 static bool breakpoint_add(uint64_t la)
 {
-    for (unsigned i = 0; i < stub.bps; i++) {
-        if (stub.bp[i] == la) {
+    for (unsigned i = 0; i < server.bps; i++) {
+        if (server.bp[i] == la) {
             return true;
         }
     }
-    if (stub.bps == BREAKPOINTS) {
+    if (server.bps == BREAKPOINTS) {
         return false;
     }
-    stub.bp[stub.bps++] = la;
+    server.bp[server.bps++] = la;
     place_breakpoints();
     return true;
 }
@@ -107,18 +107,18 @@ static bool breakpoint_remove(uint64_t la)
 {
     unsigned at = 0;
 
-    while (at < stub.bps && stub.bp[at] != la) {
+    while (at < server.bps && server.bp[at] != la) {
         at++;
     }
-    if (at == stub.bps) {
+    if (at == server.bps) {
         return false;
     }
-    memmove(&stub.bp[at], &stub.bp[at + 1], (stub.bps - at - 1) * sizeof(stub.bp[0]));
-    stub.bps--;
+    memmove(&server.bp[at], &server.bp[at + 1], (server.bps - at - 1) * sizeof(server.bp[0]));
+    server.bps--;
     for (unsigned t = 1; t < threads_end(); t++) {
-        if (stub.placed[t] > at) {
+        if (server.placed[t] > at) {
             (void)engine_breakpoint_remove(thread_vcpu(t), la);
-            stub.placed[t]--;
+            server.placed[t]--;
         }
     }
     return true;
@@ -279,7 +279,7 @@ static void query(const char *p, char *out)
     } else if (strncmp(p, "qThreadExtraInfo,", 17) == 0) {
         thread_info(p + 17, out);
     } else if (strcmp(p, "qC") == 0) {
-        sprintf(out, "QC%x", stub.selected);
+        sprintf(out, "QC%x", server.selected);
     } else if (strncmp(p, "qAttached", 9) == 0) {
         strcpy(out, "1");
     }
@@ -296,29 +296,29 @@ static void select_thread(const char *p, char *out)
         return;
     }
     if (p[1] == 'g' && !any) {
-        stub.selected = (unsigned)t;
+        server.selected = (unsigned)t;
     } else if (p[1] == 'c') {
-        stub.resumed = (unsigned)t;
+        server.resumed = (unsigned)t;
     }
     strcpy(out, "OK");
 }
 
 static void resume(const char *p)
 {
-    unsigned t = stub.resumed ? stub.resumed : stub.selected;
+    unsigned t = server.resumed ? server.resumed : server.selected;
     struct vcpu *v = thread_vcpu(t);
 
     if (p[0] == 's' && v) {
         engine_step(v, true);
-        stub.stepping = v;
+        server.stepping = v;
     }
 }
 
 /* gdb leaves: nothing stops the guests any more. */
 static void detach(void)
 {
-    while (stub.bps) {
-        (void)breakpoint_remove(stub.bp[0]);
+    while (server.bps) {
+        (void)breakpoint_remove(server.bp[0]);
     }
     gdb_close();
     engine_debug_hook = NULL;
@@ -357,7 +357,7 @@ static void answer_about(struct vcpu *v, const char *p, char *out)
 /* Answers one packet; true: the guests go on. */
 static bool answer(const char *p, char *out)
 {
-    struct vcpu *v = thread_vcpu(stub.selected);
+    struct vcpu *v = thread_vcpu(server.selected);
     const char *s = p + 1;
     uint64_t n = 0;
 
@@ -372,7 +372,7 @@ static bool answer(const char *p, char *out)
     }
     switch (p[0]) {
     case '?':
-        sprintf(out, "T05thread:%x;", stub.selected);
+        sprintf(out, "T05thread:%x;", server.selected);
         break;
     case 'Z':
     case 'z':
@@ -430,16 +430,16 @@ static void stopped(struct vcpu *v, unsigned signal)
 {
     char text[64];
 
-    if (stub.stepping) {
-        engine_step(stub.stepping, false);
-        stub.stepping = NULL;
+    if (server.stepping) {
+        engine_step(server.stepping, false);
+        server.stepping = NULL;
     }
     place_breakpoints();
     if (v) {
-        stub.selected = thread_of(v);
+        server.selected = thread_of(v);
     }
-    stub.resumed = 0;
-    snprintf(text, sizeof(text), "T%02xthread:%x;", signal, stub.selected);
+    server.resumed = 0;
+    snprintf(text, sizeof(text), "T%02xthread:%x;", signal, server.selected);
     gdb_send(text);
     converse();
 }
@@ -468,15 +468,15 @@ void gdbstub_poll(void)
 
 int gdbstub_start(void)
 {
-    stub.placed = calloc(threads_end(), sizeof(*stub.placed));
-    if (!stub.placed) {
+    server.placed = calloc(threads_end(), sizeof(*server.placed));
+    if (!server.placed) {
         return sim_error("--gdb: out of memory");
     }
     fprintf(stderr, "corbel-sim: waiting for gdb on localhost:%u\n", sim.opt.gdb_port);
     if (gdb_listen(sim.opt.gdb_port) != 0) {
         return sim_error("--gdb %u: %s", sim.opt.gdb_port, strerror(errno));
     }
-    stub.selected = 1;
+    server.selected = 1;
     engine_debug_hook = on_debug;
     converse();
     return 0;
@@ -492,6 +492,6 @@ void gdbstub_stop(int status)
     }
     gdb_close();
     engine_debug_hook = NULL;
-    free(stub.placed);
-    stub.placed = NULL;
+    free(server.placed);
+    server.placed = NULL;
 }
