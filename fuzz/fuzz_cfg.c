@@ -1,6 +1,7 @@
 /* xl.cfg files as corbel-sim reads them: whatever the text, an answer and no memory
  * error. */
 #define _GNU_SOURCE
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -27,6 +28,7 @@ const char *engine_version(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static struct sim_options o;
+    char *arguments[] = {"corbel-sim", NULL, NULL};
     int fd = memfd_create("cfg", 0);
     char path[64];
 
@@ -34,8 +36,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         abort();
     }
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    arguments[1] = path;
+    optind = 1;
     o.guests = 0;
-    (void)config_read(path, &o);
+    (void)options_parse(2, arguments, &o);
     close(fd);
     return 0;
 }

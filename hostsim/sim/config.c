@@ -209,9 +209,8 @@ static int extract(const char *path, XLU_Config *c, struct guest_config *g)
     return rc;
 }
 
-int config_read(const char *path, struct sim_options *o)
+int config_read(const char *path, struct guest_config *g)
 {
-    struct guest_config g = {0};
     char *text = read_text(path), *complaints = NULL;
     size_t complaints_len = 0;
     FILE *sink = text ? open_memstream(&complaints, &complaints_len) : NULL;
@@ -223,7 +222,7 @@ int config_read(const char *path, struct sim_options *o)
         rc = check_keys(path, text);
         told = rc != 0;
         if (rc == 0) {
-            rc = extract(path, c, &g);
+            rc = extract(path, c, g);
             fflush(sink);
             told = rc != 0 && complaints_len == 0;
         }
@@ -240,5 +239,5 @@ int config_read(const char *path, struct sim_options *o)
     }
     free(complaints);
     free(text);
-    return rc ? SIM_USAGE : options_add_guest(o, &g);
+    return rc ? SIM_USAGE : 0;
 }

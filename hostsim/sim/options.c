@@ -127,7 +127,8 @@ static bool name_is_good(const char *s)
     return n > 0 && n < 64;
 }
 
-int options_add_guest(struct sim_options *o, const struct guest_config *g)
+/* Accepts a guest of options or a file after checking it as a whole. 0 or SIM_USAGE. */
+static int add_guest(struct sim_options *o, const struct guest_config *g)
 {
     const char *where = g->origin ? g->origin : "command line";
 
@@ -279,10 +280,15 @@ int options_parse(int argc, char **argv, struct sim_options *o)
         }
     }
     if (rc == 0 && guest_given) {
-        rc = options_add_guest(o, &g);
+        rc = add_guest(o, &g);
     }
     for (int i = optind; rc == 0 && i < argc; i++) {
-        rc = config_read(argv[i], o);
+        struct guest_config from_file = {0};
+
+        rc = config_read(argv[i], &from_file);
+        if (rc == 0) {
+            rc = add_guest(o, &from_file);
+        }
     }
     if (rc == 0) {
         rc = check_all(o);

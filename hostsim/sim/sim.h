@@ -75,11 +75,9 @@ int sim_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* options.c: -1 to go on, or the exit status. */
 int options_parse(int argc, char **argv, struct sim_options *o);
-/* Accepts a guest of options or a file after checking it as a whole. 0 or SIM_USAGE. */
-int options_add_guest(struct sim_options *o, const struct guest_config *g);
 
-/* config.c: reads one xl.cfg file. 0 or SIM_USAGE after one line of error. */
-int config_read(const char *path, struct sim_options *o);
+/* config.c: reads one xl.cfg file into the zeroed g. 0 or SIM_USAGE after one line of error. */
+int config_read(const char *path, struct guest_config *g);
 
 /* boot.c: machine, hypervisor and guests. 0, or the exit status. */
 int boot_machine(void);

@@ -17,6 +17,7 @@ static const char *const exits[EXIT_REASONS] = {
     [EXIT_RDTSCP] = "rdtscp",       [EXIT_XSETBV] = "xsetbv",
     [EXIT_CACHE] = "cache",         [EXIT_DR] = "debug register",
     [EXIT_UNDEFINED] = "undefined", [EXIT_FAILED] = "failed",
+    [EXIT_EOI] = "eoi",             [EXIT_APIC] = "apic write",
 };
 
 static const char *const hypercalls[] = {
