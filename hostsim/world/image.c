@@ -1,8 +1,9 @@
 /* Decompression of kernel images by the libraries of the machine that the
- * simulator runs on; lz4 by x86/build/lz4.c. Every decoder writes into the caller's
- * buffer and stops at its end; what follows a stream in the input is ignored. */
+ * simulator runs on. Every decoder writes into the caller's buffer and stops at
+ * its end; what follows a stream in the input is ignored. */
 #include "port/image.h"
 
+#include <lz4.h>
 #include <lzma.h>
 #include <string.h>
 #include <zlib.h>
@@ -10,7 +11,6 @@
 #include <zstd_errors.h>
 
 #include "base/xen.h"
-#include "x86/build/lz4.h"
 
 /* What a hostile xz or lzma header may make the decoder allocate at most. */
 #define LZMA_MEMORY_LIMIT (UINT64_C(256) << 20)
@@ -19,7 +19,7 @@
  * then blocks of a 32-bit length and as many bytes, each unpacking to 8 MiB
  * save the last. */
 #define LZ4_LEGACY_MAGIC 0x184c2102u
-#define LZ4_LEGACY_BLOCK ((size_t)8 << 20)
+#define LZ4_LEGACY_BLOCK (8 << 20)
 
 /* Steps of zlib's 32-bit counters. */
 #define ZLIB_STEP (1u << 30)
@@ -105,13 +105,26 @@ static int unpack_zstd(const uint8_t *in, size_t in_len, uint8_t *out, size_t ca
     return ZSTD_getErrorCode(n) == ZSTD_error_dstSize_tooSmall ? -XEN_E2BIG : -XEN_EINVAL;
 }
 
-/* One block of at most LZ4_LEGACY_BLOCK, unpacked. */
-static int unpack_lz4_block(const uint8_t *in, size_t len, uint8_t *out, size_t room, size_t *n)
+/* One block; its unpacked length, or an error. */
+static int unpack_lz4_block(const uint8_t *in, size_t len, uint8_t *out, size_t room)
 {
-    size_t cap = room < LZ4_LEGACY_BLOCK ? room : LZ4_LEGACY_BLOCK;
-    int rc = lz4_unpack(in, len, out, cap, n);
+    const char *src = (const char *)in;
+    int want = room < LZ4_LEGACY_BLOCK ? (int)room : LZ4_LEGACY_BLOCK;
+    int n;
 
-    return rc == -XEN_E2BIG && cap == LZ4_LEGACY_BLOCK ? -XEN_EINVAL : rc;
+    if (len > (size_t)LZ4_compressBound(LZ4_LEGACY_BLOCK)) {
+        return -XEN_EINVAL;
+    }
+    n = LZ4_decompress_safe(src, (char *)out, (int)len, want);
+    if (n >= 0) {
+        return n;
+    }
+    /* Corrupt, or too long for the rest of the buffer? */
+    if (want < LZ4_LEGACY_BLOCK &&
+        LZ4_decompress_safe_partial(src, (char *)out, (int)len, want, want) == want) {
+        return -XEN_E2BIG;
+    }
+    return -XEN_EINVAL;
 }
 
 static int unpack_lz4(const uint8_t *in, size_t in_len, uint8_t *out, size_t cap, size_t *out_len)
@@ -120,8 +133,7 @@ static int unpack_lz4(const uint8_t *in, size_t in_len, uint8_t *out, size_t cap
 
     while (in_len - at >= 4) {
         uint32_t len = read_u32(in + at);
-        size_t n;
-        int rc;
+        int n;
 
         at += 4;
         if (len == LZ4_LEGACY_MAGIC) {
@@ -130,12 +142,12 @@ static int unpack_lz4(const uint8_t *in, size_t in_len, uint8_t *out, size_t cap
         if (len == 0 || len > in_len - at) {
             return -XEN_EINVAL;
         }
-        rc = unpack_lz4_block(in + at, len, out + written, cap - written, &n);
-        if (rc != 0) {
-            return rc;
+        n = unpack_lz4_block(in + at, len, out + written, cap - written);
+        if (n < 0) {
+            return n;
         }
         at += len;
-        written += n;
+        written += (size_t)n;
     }
     if (at != in_len || written == 0) {
         return -XEN_EINVAL;

@@ -7,13 +7,20 @@
 #include "base/check.h"
 #include "core/state.h"
 
+/* None is pushed below the one before, and taking one out keeps the order. */
+static uint8_t level_highest(const struct cpu *c)
+{
+    return c->lock_depth == 0 ? 0 : c->lock_level[c->lock_depth - 1];
+}
+
 static void level_push(struct cpu *c, uint8_t level)
 {
-    check(c->lock_depth < ARRAY_SIZE(c->lock_level));
+    check(c->lock_depth < ARRAY_SIZE(c->lock_level) && level >= level_highest(c));
     c->lock_level[c->lock_depth++] = level;
 }
 
-/* Locks may be released in any order: the innermost entry of this level goes. */
+/* Locks may be released in any order: the innermost entry of this level goes, which
+ * mostly is the last. */
 static void level_pop(struct cpu *c, uint8_t level)
 {
     unsigned i = c->lock_depth;
@@ -26,17 +33,6 @@ static void level_pop(struct cpu *c, uint8_t level)
     c->lock_depth--;
 }
 
-static uint8_t level_highest(const struct cpu *c)
-{
-    uint8_t highest = 0;
-
-    for (unsigned i = 0; i < c->lock_depth; i++) {
-        if (c->lock_level[i] > highest)
-            highest = c->lock_level[i];
-    }
-    return highest;
-}
-
 void lock_init(struct lock *l, enum lock_level level)
 {
     l->spin.word = 0;
@@ -45,9 +41,11 @@ void lock_init(struct lock *l, enum lock_level level)
 
 void lock_acquire(struct lock *l)
 {
-    check(l->level > level_highest(this_cpu()));
+    struct cpu *c = this_cpu();
+
+    check(l->level > level_highest(c));
     port_spin_acquire(&l->spin);
-    level_push(this_cpu(), l->level);
+    level_push(c, l->level);
 }
 
 void lock_release(struct lock *l)

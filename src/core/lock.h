@@ -29,6 +29,8 @@ struct lock {
     uint8_t level;
 };
 
+/*@ predicate held{L}(struct lock *l) = l->spin.word != 0; */
+
 void lock_init(struct lock *l, enum lock_level level);
 void lock_acquire(struct lock *l);
 void lock_release(struct lock *l);

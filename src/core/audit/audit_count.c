@@ -14,7 +14,7 @@ static uint64_t count_bytes(void)
     return hv->max_mfn * sizeof(struct audit_count);
 }
 
-struct audit_count *audit_counts_begin(void)
+struct audit_count *audit_counts_begin(const struct audit_report *r)
 {
     mfn_t m = page_alloc_scratch((count_bytes() + PAGE_SIZE - 1) >> PAGE_SHIFT);
     struct audit_count *c;
@@ -22,14 +22,24 @@ struct audit_count *audit_counts_begin(void)
     if (mfn_is_invalid(m))
         return NULL;
     c = mfn_to_ptr(m);
-    memset(c, 0, count_bytes());
+    if (zero_known(r->zero, c, count_bytes()) != count_bytes())
+        memset(c, 0, count_bytes());
     return c;
 }
 
-void audit_counts_end(struct audit_count *c)
+void audit_counts_end(const struct audit_report *r, struct audit_count *c)
 {
-    if (c != NULL)
+    if (c == NULL)
+        return;
+    if (zero_known(r->zero, c, count_bytes()) != count_bytes()) {
         memset(c, 0, count_bytes());
+        return;
+    }
+    /* Known to be zero, and so it is again: nobody has to note that it was written to. */
+    for (uint64_t m = 0; m < hv->max_mfn; m++) {
+        if (c[m].refs != 0 || c[m].types != 0)
+            c[m] = (struct audit_count){0, 0};
+    }
 }
 
 /* A page that is pinned for the hypervisor's own use. */
@@ -77,6 +87,7 @@ void audit_count_domain(struct audit_count *c, const struct domain *d)
     const struct evtchn_fifo *fifo = d->evtchn.fifo;
 
     count_shared(c, d->shared_info);
+    count_shared(c, d->arch_shared);
     for (uint32_t i = 0; i < d->gnttab.nr_frames; i++)
         count_shared(c, d->gnttab.shared[i]);
     for (uint32_t i = 0; i < d->gnttab.status_pages; i++)
@@ -101,12 +112,19 @@ void audit_count_domain(struct audit_count *c, const struct domain *d)
 
 void audit_counts_compare(struct audit_report *r, const struct audit_count *c)
 {
-    for (uint64_t m = 0; m < hv->max_mfn; m = audit_next_frame(m)) {
-        struct frame f = fw_unpack(hv->frames[m]);
-        uint64_t own, types = c[m].types & ~AUDIT_COUNT_MAPPED;
+    uint64_t right = 0; /* the last word that was right, with ... */
+    struct audit_count held = {0, 0};
 
-        if (f.state != FRAME_USED)
+    for (uint64_t m = 0; m < hv->max_mfn; m = audit_next_frame(m)) {
+        uint64_t own, types = c[m].types & ~AUDIT_COUNT_MAPPED;
+        uint32_t before = r->violations;
+        struct frame f;
+
+        /* Neighbours are often alike. */
+        if (!fw_is_used(hv->frames[m]) ||
+            (hv->frames[m] == right && c[m].refs == held.refs && types == held.types))
             continue;
+        f = fw_unpack(hv->frames[m]);
         own = audit_own_refs(f);
         audit_claim(r, f.refs == own + c[m].refs, "INV-MEM-7",
                     "frame %#lx of d%u, type %u, has %u references, but %lu holders", m, f.owner,
@@ -114,5 +132,9 @@ void audit_counts_compare(struct audit_report *r, const struct audit_count *c)
         audit_claim(r, f.type_count == types, "INV-MEM-7",
                     "frame %#lx of d%u has %u references of type %u, but %lu holders", m, f.owner,
                     f.type_count, f.type, types);
+        if (r->violations == before) {
+            right = hv->frames[m];
+            held = (struct audit_count){c[m].refs, (uint32_t)types};
+        }
     }
 }

@@ -35,6 +35,6 @@ void audit_gnttab(struct audit_report *r, struct domain *d)
     if (r->violations != before)
         return;
     /* What hangs off grants and handles is known to gnttab alone. */
-    name = gnttab_audit(d);
+    name = gnttab_audit(d, r->zero);
     audit_claim(r, name == NULL, name, "in the grant table of d%u", d->id);
 }

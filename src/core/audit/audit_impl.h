@@ -3,6 +3,7 @@
 #ifndef CORBEL_CORE_AUDIT_AUDIT_IMPL_H
 #define CORBEL_CORE_AUDIT_AUDIT_IMPL_H
 
+#include "base/zero_lines.h"
 #include "core/audit/audit.h"
 #include "core/mem/frame_word.h"
 #include "core/state.h"
@@ -13,6 +14,13 @@ void audit_violation(struct audit_report *r, const char *name, const char *fmt, 
 
 /* Claims ok of invariant name; evaluates the text's arguments only if it fails. */
 #define audit_claim(r, ok, name, ...) ((ok) ? (void)0 : audit_violation((r), (name), __VA_ARGS__))
+
+/* The eight words at e are all value. */
+static inline bool audit_eight_are(const uint64_t *e, uint64_t value)
+{
+    return ((e[0] ^ value) | (e[1] ^ value) | (e[2] ^ value) | (e[3] ^ value) | (e[4] ^ value) |
+            (e[5] ^ value) | (e[6] ^ value) | (e[7] ^ value)) == 0;
+}
 
 /* The listed domain with this id, or NULL. */
 struct domain *audit_domain(uint64_t id);
@@ -43,10 +51,20 @@ static inline uint64_t audit_next_frame(uint64_t m)
     return m + (fw_is_free(word) ? UINT64_C(1) << fw_unpack_free(word).order : 1);
 }
 
+/* How many frames from m on have its word: neighbours are often alike. */
+static inline uint64_t audit_alike(uint64_t m)
+{
+    uint64_t n = 1, word = hv->frames[m];
+
+    while (m + n < hv->max_mfn && hv->frames[m + n] == word)
+        n++;
+    return n;
+}
+
 /* audit_count.c: INV-MEM-7. Counts for all frames, in memory that is free, until they
  * are ended; NULL when no free block is large enough. */
-struct audit_count *audit_counts_begin(void);
-void audit_counts_end(struct audit_count *c);
+struct audit_count *audit_counts_begin(const struct audit_report *r);
+void audit_counts_end(const struct audit_report *r, struct audit_count *c);
 /* Adds what d's grants hold, and what is pinned for it. */
 void audit_count_domain(struct audit_count *c, const struct domain *d);
 void audit_counts_compare(struct audit_report *r, const struct audit_count *c);

@@ -33,49 +33,57 @@ static void audit_used(struct audit_report *r, uint64_t m, struct frame f)
 
 static void audit_frames(struct audit_report *r, bool sound)
 {
-    uint64_t hv_frames = 0;
+    uint64_t hv_frames = 0, n;
 
-    for (uint64_t m = 0; m < hv->max_mfn; m = sound ? audit_next_frame(m) : m + 1) {
+    for (uint64_t m = 0; m < hv->max_mfn; m += n) {
         struct frame f = fw_unpack(hv->frames[m]);
+        uint32_t before = r->violations;
 
-        if (f.state != FRAME_USED)
+        if (f.state != FRAME_USED) {
+            n = sound ? audit_next_frame(m) - m : 1;
             continue;
+        }
+        n = audit_alike(m);
         audit_used(r, m, f);
+        for (uint64_t i = 1; i < n && r->violations != before; i++)
+            audit_used(r, m + i, f);
         if (f.type >= FRAME_HYP)
-            r->frames_hyp++;
+            r->frames_hyp += n;
         else
-            r->frames_guest++;
+            r->frames_guest += n;
         if (f.owner == DOMID_XEN && f.type >= FRAME_HYP)
-            hv_frames++;
+            hv_frames += n;
         else if (audit_domain(f.owner) == NULL)
-            r->frames_leaked++;
+            r->frames_leaked += n;
     }
     audit_claim(r, hv_frames == hv->hyp_pages, "INV-MEM-5",
                 "the hypervisor has %lu frames, %lu counted", hv_frames, hv->hyp_pages);
 }
 
+/* Where frames with this word are counted; NULL: not here. */
+static uint64_t *tally_of(struct tally *t, uint64_t word)
+{
+    for (unsigned i = 0; i < t->n; i++) {
+        if (t->of[i].d->id == fw_owner(word))
+            return fw_type(word) >= FRAME_HYP ? &t->of[i].hyp : &t->of[i].guest;
+    }
+    return NULL;
+}
+
 static void tally_frames(struct tally *t, bool sound)
 {
-    unsigned i = 0;
+    uint64_t n;
 
-    for (uint64_t m = 0; m < hv->max_mfn; m = sound ? audit_next_frame(m) : m + 1) {
-        struct frame f = fw_unpack(hv->frames[m]);
+    for (uint64_t m = 0; m < hv->max_mfn; m += n) {
+        uint64_t *count;
 
-        if (f.state != FRAME_USED)
+        n = sound ? audit_next_frame(m) - m : 1;
+        if (!fw_is_used(hv->frames[m]))
             continue;
-        /* Neighbours often have one owner, so the last answer is tried first. */
-        if (t->of[i].d->id != f.owner) {
-            for (i = 0; i < t->n && t->of[i].d->id != f.owner; i++)
-                continue;
-            if (i == t->n) {
-                i = 0;
-                continue;
-            }
-        }
-        if (f.type >= FRAME_HYP)
-            t->of[i].hyp++;
-        else
-            t->of[i].guest++;
+        n = audit_alike(m);
+        count = tally_of(t, hv->frames[m]);
+        if (count != NULL)
+            *count += n;
     }
 }
 

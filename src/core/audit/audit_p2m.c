@@ -19,6 +19,8 @@ struct p2m_walk {
     uint64_t tables;
     uint64_t pages[P2M_TYPES];
     uint64_t ram_first, ram_last; /* frames that its RAM leaves name */
+    uint64_t right_word;          /* the last frame that was right ... */
+    uint8_t right_type;           /* ... for a leaf of this type; P2M_INVALID: none was */
 };
 
 static bool is_ram(uint8_t type)
@@ -33,9 +35,15 @@ static bool is_borrowed(uint8_t type)
 
 static void audit_leaf_frame(struct p2m_walk *w, uint64_t g, mfn_t m, uint8_t type)
 {
-    struct frame f = frame_read(m);
+    uint64_t word = m.v < hv->max_mfn ? hv->frames[m.v] : 0;
+    struct frame f;
     unsigned id = w->d->id;
+    uint32_t before = w->r->violations;
 
+    /* Neighbours are often alike. */
+    if (word == w->right_word && type == w->right_type)
+        return;
+    f = fw_unpack(word);
     if (is_ram(type)) {
         audit_claim(w->r, f.state == FRAME_USED && f.owner == w->d->id && f.type < FRAME_HYP,
                     "INV-P2M-2", "d%u maps gfn %#lx to frame %#lx of d%u, type %u, as its RAM", id,
@@ -50,6 +58,8 @@ static void audit_leaf_frame(struct p2m_walk *w, uint64_t g, mfn_t m, uint8_t ty
                     "d%u borrows frame %#lx at gfn %#lx, which has %u references", id, m.v, g,
                     f.refs);
     }
+    w->right_word = word;
+    w->right_type = w->r->violations == before ? type : P2M_INVALID;
 }
 
 static void count_leaf_frame(struct p2m_walk *w, uint64_t g, mfn_t m, uint8_t type)
@@ -92,10 +102,13 @@ static void audit_leaf(struct p2m_walk *w, uint64_t g, unsigned level, struct p2
     }
 }
 
-static bool eight_are(const uint64_t *e, uint64_t value)
+/* How many entries from e on, of left, are seen to be empty at once; most are. */
+static uint64_t empty_run(const struct p2m_walk *w, const uint64_t *e, uint64_t left,
+                          uint64_t empty)
 {
-    return ((e[0] ^ value) | (e[1] ^ value) | (e[2] ^ value) | (e[3] ^ value) | (e[4] ^ value) |
-            (e[5] ^ value) | (e[6] ^ value) | (e[7] ^ value)) == 0;
+    uint64_t n = empty == 0 ? zero_known(w->r->zero, e, left * sizeof(*e)) / sizeof(*e) : 0;
+
+    return n != 0 ? n : audit_eight_are(e, empty) ? 8 : 0;
 }
 
 /* The depth of the recursion is that of the table: at most four. */
@@ -113,16 +126,14 @@ static void audit_table(struct p2m_walk *w, mfn_t table, unsigned level, uint64_
     w->tables++;
     entries = mfn_to_ptr(table);
     for (uint64_t i = 0; i < ENTRIES; i++) {
-        struct p2m_slot s;
         uint64_t first = g + (i << (9 * level));
+        uint64_t run = i % 8 == 0 ? empty_run(w, entries + i, ENTRIES - i, empty) : 0;
+        struct p2m_slot s;
 
-        /* Most are empty: the audit's time is spent here. */
-        if (i % 8 == 0 && eight_are(entries + i, empty)) {
-            i += 7;
+        if (run != 0 || entries[i] == empty) {
+            i += run != 0 ? run - 1 : 0;
             continue;
         }
-        if (entries[i] == empty)
-            continue;
         s = arch_p2m_decode(w->d->p2m.format, entries[i], level);
         if (!s.present)
             continue;

@@ -81,6 +81,7 @@ struct domain {
     uint64_t node_affinity;     /* bit per NUMA node, 0: follows from its vCPUs */
     uint64_t outstanding_pages; /* claimed, not yet allocated; under the heap's lock */
     uint64_t hyp_limit; /* most hyp_pages besides second-stage tables, 0: any; hyp_limit.c */
+    void *arch_shared;  /* a page that arch shows the guest, FRAME_SHARED, or NULL */
 };
 
 /* Creates a domain from the toolstack's structure. Error as Xen's
@@ -93,6 +94,11 @@ int domain_create(domid_t id, const struct xen_domctl_createdomain *cfg, bool pr
 
 /* First unused domain id >= from, or DOMID_INVALID. */
 domid_t domain_unused_id(domid_t from);
+
+/* For the proofs: references that domain_get() and its like gave and that nobody gave
+ * back, and whether the policy has allowed what is being done. */
+/*@ ghost int references; */
+/*@ ghost int permitted; */
 
 /* Looks a domain up and takes a reference; NULL when there is none (dying
  * domains are found until they are dead). */

@@ -123,15 +123,18 @@ struct domain *domain_get_for(struct vcpu *caller, domid_t id)
 static struct domain *find_from(uint32_t id, bool privileged)
 {
     struct domain *d = NULL;
+    uint32_t left;
 
     lock_acquire(&hv->domain_list_lock);
-    while (id < DOMID_FIRST_RESERVED && d == NULL) {
+    left = id == 0 ? hv->domain_count : UINT32_MAX; /* there are no more from id on */
+    while (id < DOMID_FIRST_RESERVED && d == NULL && left != 0) {
         if (hv->domain_page[id / DOMAINS_PER_PAGE] == NULL) {
             id = (id / DOMAINS_PER_PAGE + 1) * DOMAINS_PER_PAGE;
             continue;
         }
         d = slot_read((domid_t)id);
         if (d != NULL) {
+            left--;
             d = privileged && !d->privileged ? NULL : find((domid_t)id);
         }
         id++;

@@ -73,8 +73,9 @@ int gnttab_teardown(struct domain *d);
 void gnttab_free(struct domain *d);
 
 /* Name of the first of INV-GNT-1 .. INV-GNT-3 that does not hold for d, or NULL.
- * The machine is quiescent. */
-const char *gnttab_audit(struct domain *d);
+ * The machine is quiescent; zero may be NULL. */
+struct zero_lines;
+const char *gnttab_audit(struct domain *d, const struct zero_lines *zero);
 
 int64_t do_grant_table_op(struct vcpu *v, uint64_t args[6]);
 

@@ -1,6 +1,8 @@
 /* The invariants of grant tables, recomputed. */
 #include "core/gnttab/gnttab_private.h"
 
+#include "base/arith.h"
+#include "base/zero_lines.h"
 #include "core/mem/frame.h"
 #include "core/state.h"
 
@@ -71,7 +73,19 @@ static bool pin_holds(const struct domain *d, const struct gnttab_active *a)
            (a->writers == 0 || (f.type == FRAME_WRITABLE && f.type_count != 0));
 }
 
-const char *gnttab_audit(struct domain *d)
+/* The next grant in the block, from k on, that may be in use. */
+static unsigned next_used(const struct gnttab_active *block, unsigned k,
+                          const struct zero_lines *zero)
+{
+    while (k < ACTIVE_PER_BLOCK && block[k].readers + block[k].writers == 0) {
+        size_t known = zero_known(zero, &block[k], (ACTIVE_PER_BLOCK - k) * sizeof(*block));
+
+        k += max_u64(known / sizeof(*block), 1);
+    }
+    return k;
+}
+
+const char *gnttab_audit(struct domain *d, const struct zero_lines *zero)
 {
     const struct gnttab *t = &d->gnttab;
     uint64_t readers = 0, writers = 0;
@@ -81,12 +95,12 @@ const char *gnttab_audit(struct domain *d)
         return "INV-GNT-1";
     }
     for (uint32_t i = 0; i < t->nr_frames; i++) {
-        for (unsigned k = 0; k < ACTIVE_PER_BLOCK; k++) {
-            const struct gnttab_active *a = &t->active[i][k];
+        const struct gnttab_active *block = t->active[i];
 
-            if (a->readers + a->writers == 0) {
-                continue;
-            }
+        for (unsigned k = next_used(block, 0, zero); k < ACTIVE_PER_BLOCK;
+             k = next_used(block, k + 1, zero)) {
+            const struct gnttab_active *a = &block[k];
+
             readers += a->readers;
             writers += a->writers;
             pinned += i != 0 || k >= GNTTAB_NR_RESERVED_ENTRIES;

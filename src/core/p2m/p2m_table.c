@@ -8,16 +8,39 @@
 #include "port/guest.h"
 #include "port/mem.h"
 
+/* What an entry is, as arch_p2m_decode() tells. */
+/*@ logic integer entry_type_of(integer entry) = field(entry, 52, 0xf);
+    logic integer entry_mfn_of(integer entry) = field(entry, 12, 0xffffffffff);
+    logic boolean entry_leaf(integer format, integer entry, integer level) =
+        (entry_type_of(entry) != P2M_INVALID ||
+         (entry & (format == P2M_FORMAT_EPT ? 7 : 1)) != 0) &&
+        (level == 0 || (entry & 0x80) != 0);
+    // 4 KiB units of a type that an entry at level maps.
+    logic integer maps(integer format, integer entry, integer level, integer type) =
+        entry_leaf(format, entry, level) && entry_type_of(entry) == type ? span_of(level) : 0; */
+
+/*@ requires level <= P2M_ROOT_LEVEL;
+    terminates \true;
+    assigns \nothing;
+    ensures \valid(\result); */
 static uint64_t *table_slot(mfn_t table, uint64_t g, unsigned level)
 {
-    return (uint64_t *)mfn_to_ptr(table) + ((g >> (9 * level)) & (P2M_SLOTS - 1));
+    return (uint64_t *)mfn_to_ptr(table) + p2m_slot_of(g, level);
 }
 
+/*@ requires \valid_read(p);
+    assigns \nothing;
+    ensures \result.level <= P2M_ROOT_LEVEL;
+    ensures \result.s.present ==> \result.s.leaf && \result.s.mfn.v <= 0xffffffffff;
+    ensures \valid(\result.slot[\result.level]); */
 struct p2m_place p2m_walk(const struct p2m *p, uint64_t g)
 {
     struct p2m_place w;
     mfn_t table = p->root;
 
+    /*@ loop invariant w.level <= P2M_ROOT_LEVEL;
+        loop assigns w, table;
+        loop variant w.level; */
     for (w.level = P2M_ROOT_LEVEL;; w.level--) {
         w.slot[w.level] = table_slot(table, g, w.level);
         w.s = arch_p2m_decode(p->format, load_u64(w.slot[w.level]), w.level);
@@ -29,6 +52,15 @@ struct p2m_place p2m_walk(const struct p2m *p, uint64_t g)
     }
 }
 
+/*@ requires \valid_read(w) && w->level <= P2M_ROOT_LEVEL;
+    requires w->s.present ==> w->s.mfn.v <= 0xffffffffff;
+    assigns \nothing;
+    ensures \result.order == 9 * w->level;
+    ensures \result.type == (w->s.present ? w->s.type : P2M_INVALID);
+    ensures frame: w->s.present && !without_frame(w->s.type) ==>
+        \result.mfn.v == w->s.mfn.v + g % span_of(w->level);
+    ensures none: !w->s.present || without_frame(w->s.type) ==>
+        \result.mfn.v == MFN_INVALID_V; */
 struct p2m_entry p2m_entry_at(const struct p2m_place *w, uint64_t g)
 {
     struct p2m_entry e = {.mfn = mfn_invalid(), .type = P2M_INVALID};
@@ -43,11 +75,31 @@ struct p2m_entry p2m_entry_at(const struct p2m_place *w, uint64_t g)
     return e;
 }
 
+/*@ requires \valid_read(p) && level <= 2 && type < P2M_TYPES;
+    requires without_frame(type) || m.v <= 0xffffffffff;
+    assigns \nothing;
+    ensures type == P2M_INVALID ==> \result == 0;
+    ensures type != P2M_INVALID ==> entry_leaf(p->format, \result, level) &&
+        entry_mfn_of(\result) == (without_frame(type) ? 0 : m.v);
+    ensures entry_type_of(\result) == type; */
 uint64_t p2m_leaf(const struct p2m *p, mfn_t m, enum p2m_type type, unsigned level)
 {
     return arch_p2m_encode_leaf(p->format, p2m_type_has_no_frame(type) ? mfn(0) : m, type, level);
 }
 
+/*@ requires \valid(p) && level <= P2M_ROOT_LEVEL;
+    requires entry_leaf(p->format, entry, level) ==> entry_type_of(entry) < P2M_TYPES;
+    requires entry_leaf(p->format, entry, level) ==> (add
+        ? p->pages[entry_type_of(entry)] + span_of(level) <= UINT64_MAX
+        : p->pages[entry_type_of(entry)] >= span_of(level));
+    assigns p->pages[0 .. P2M_TYPES - 1];
+    ensures none: !entry_leaf(p->format, entry, level) ==>
+        \forall integer t; 0 <= t < P2M_TYPES ==> p->pages[t] == \old(p->pages[t]);
+    ensures others: \forall integer t; 0 <= t < P2M_TYPES && t != entry_type_of(entry) ==>
+        p->pages[t] == \old(p->pages[t]);
+    ensures counted: entry_leaf(p->format, entry, level) ==>
+        \forall integer t; t == entry_type_of(entry) ==> p->pages[t] ==
+            (add ? \old(p->pages[t]) + span_of(level) : \old(p->pages[t]) - span_of(level)); */
 static void count_leaf(struct p2m *p, uint64_t entry, unsigned level, bool add)
 {
     struct p2m_slot s = arch_p2m_decode(p->format, entry, level);
@@ -64,6 +116,16 @@ static void count_leaf(struct p2m *p, uint64_t entry, unsigned level, bool add)
     }
 }
 
+/*@ requires \valid(p) && \valid(slot) && \separated(p, slot) && level <= P2M_ROOT_LEVEL;
+    requires entry_leaf(p->format, *slot, level) ==> entry_type_of(*slot) < P2M_TYPES &&
+        p->pages[entry_type_of(*slot)] >= span_of(level);
+    requires entry_leaf(p->format, entry, level) ==> entry_type_of(entry) < P2M_TYPES;
+    requires \forall integer t; 0 <= t < P2M_TYPES ==>
+        p->pages[t] + span_of(level) <= UINT64_MAX;
+    assigns *slot, p->pages[0 .. P2M_TYPES - 1];
+    ensures *slot == entry;
+    ensures INV_P2M_4: \forall integer t; 0 <= t < P2M_TYPES ==> p->pages[t] == \old(p->pages[t]) -
+        maps(p->format, \old(*slot), level, t) + maps(p->format, entry, level, t); */
 void p2m_slot_write(struct p2m *p, uint64_t *slot, unsigned level, uint64_t entry)
 {
     count_leaf(p, load_u64(slot), level, false);
@@ -71,7 +133,40 @@ void p2m_slot_write(struct p2m *p, uint64_t *slot, unsigned level, uint64_t entr
     store_u64(slot, entry);
 }
 
-/* A table for the slot s at level: empty, or the pieces of the leaf s. */
+/* Fills the table for the slot s at level: empty, or the pieces of the leaf s. */
+/*@ requires \valid_read(p) && \valid(table + (0 .. P2M_SLOTS - 1)) && 1 <= level <= P2M_ROOT_LEVEL;
+    requires \separated(p, table + (0 .. P2M_SLOTS - 1));
+    requires s.present ==> P2M_INVALID < s.type < P2M_TYPES && s.mfn.v <= 0xff00000000;
+    assigns table[0 .. P2M_SLOTS - 1];
+    ensures empty: !s.present ==> \forall integer i; 0 <= i < P2M_SLOTS ==> table[i] == 0;
+    ensures pieces: s.present ==> \forall integer i; 0 <= i < P2M_SLOTS ==>
+        entry_leaf(p->format, table[i], level - 1) && entry_type_of(table[i]) == s.type &&
+        entry_mfn_of(table[i]) ==
+            (without_frame(s.type) ? 0 : s.mfn.v + i * span_of(level - 1)); */
+static void table_fill(const struct p2m *p, uint64_t *table, struct p2m_slot s, unsigned level)
+{
+    uint64_t span = p2m_span(level - 1);
+
+    //@ assert span == span_of(level - 1) && (span == 1 || span == 512 || span == 262144);
+    /*@ loop invariant i <= P2M_SLOTS;
+        loop invariant !s.present ==> \forall integer k; 0 <= k < i ==> table[k] == 0;
+        loop invariant leaves: s.present ==> \forall integer k; 0 <= k < i ==>
+            entry_leaf(p->format, table[k], level - 1) && entry_type_of(table[k]) == s.type;
+        loop invariant frames: s.present ==> \forall integer k; 0 <= k < i ==>
+            entry_mfn_of(table[k]) == (without_frame(s.type) ? 0 : s.mfn.v + k * span);
+        loop assigns i, table[0 .. P2M_SLOTS - 1];
+        loop variant P2M_SLOTS - i; */
+    for (uint64_t i = 0; i < P2M_SLOTS; i++) {
+        if (s.present) {
+            //@ assert 0 <= i * span <= 133955584;
+            table[i] = p2m_leaf(p, mfn(s.mfn.v + i * span), s.type, level - 1);
+        } else {
+            table[i] = arch_p2m_empty(p->format);
+        }
+    }
+}
+
+/* A new table for the slot s at level. */
 static mfn_t table_new(struct domain *d, struct p2m_slot s, unsigned level)
 {
     struct p2m *p = &d->p2m;
@@ -84,11 +179,7 @@ static mfn_t table_new(struct domain *d, struct p2m_slot s, unsigned level)
     if (table == NULL) {
         return mfn_invalid();
     }
-    for (uint64_t i = 0; i < P2M_SLOTS; i++) {
-        mfn_t m = mfn(s.mfn.v + i * p2m_span(level - 1));
-
-        table[i] = s.present ? p2m_leaf(p, m, s.type, level - 1) : arch_p2m_empty(p->format);
-    }
+    table_fill(p, table, s, level);
     p->table_pages++;
     return ptr_to_mfn(table);
 }
@@ -159,6 +250,15 @@ static void detach_leaf_table(struct p2m *p, mfn_t table, struct p2m_removed *r)
 }
 
 /* May the change be made where the walk ended? */
+/*@ requires \valid_read(c) && \valid_read(w) && \valid_read(e) && e->type < P2M_TYPES;
+    assigns \nothing;
+    ensures \result == 0 || \result == -XEN_EEXIST || \result == -XEN_ENOENT;
+    ensures bounded: \result == 0 && w->level < c->level ==>
+        c->level == 1 && c->replace == P2M_SET_ANY;
+    ensures wanted: \result == 0 && w->level >= c->level && c->want.v != MFN_INVALID_V ==>
+        c->want.v == e->mfn.v;
+    ensures replaced: \result == 0 && w->level >= c->level ==>
+        word_bit(c->replace, e->type); */
 static int change_allowed(const struct p2m_change *c, const struct p2m_place *w,
                           const struct p2m_entry *e)
 {
@@ -167,7 +267,7 @@ static int change_allowed(const struct p2m_change *c, const struct p2m_place *w,
          * more would not be a bounded amount of work. */
         return c->level == 1 && c->replace == P2M_SET_ANY ? 0 : -XEN_EEXIST;
     }
-    if ((c->replace & P2M_SET(e->type)) == 0) {
+    if ((c->replace >> e->type & 1) == 0) {
         return e->type == P2M_INVALID ? -XEN_ENOENT : -XEN_EEXIST;
     }
     if (!mfn_is_invalid(c->want) && c->want.v != e->mfn.v) {
@@ -238,19 +338,20 @@ void p2m_finish(struct domain *d, const struct p2m_removed *r, bool keep_old)
     }
 }
 
-bool p2m_find_leaf(const struct p2m *p, uint64_t *g, struct p2m_entry *e)
+bool p2m_find_from(const struct p2m *p, uint64_t *g, struct p2m_place *w)
 {
-    struct p2m_place w = p2m_walk(p, *g);
-    uint64_t *slot = w.slot[w.level];
-    uint64_t span = p2m_span(w.level);
+    uint64_t *slot = w->slot[w->level];
+    uint64_t span = p2m_span(w->level), empty = arch_p2m_empty(p->format);
 
     for (;;) {
-        w.s = arch_p2m_decode(p->format, load_u64(slot), w.level);
-        if (w.s.present) {
-            if (w.s.leaf) {
-                *e = p2m_entry_at(&w, *g);
+        uint64_t entry = load_u64(slot);
+
+        if (entry != empty) { /* most are */
+            w->s = arch_p2m_decode(p->format, entry, w->level);
+            if (w->s.present) {
+                w->slot[w->level] = slot;
+                return w->s.leaf;
             }
-            return w.s.leaf;
         }
         *g = (*g | (span - 1)) + 1;
         slot++;
@@ -258,4 +359,15 @@ bool p2m_find_leaf(const struct p2m *p, uint64_t *g, struct p2m_entry *e)
             return false;
         }
     }
+}
+
+bool p2m_find_leaf(const struct p2m *p, uint64_t *g, struct p2m_entry *e)
+{
+    struct p2m_place w = p2m_walk(p, *g);
+
+    if (!p2m_find_from(p, g, &w)) {
+        return false;
+    }
+    *e = p2m_entry_at(&w, *g);
+    return true;
 }

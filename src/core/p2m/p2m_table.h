@@ -10,10 +10,40 @@
 #define P2M_SLOTS 512u
 #define P2M_GFN_LIMIT (UINT64_C(1) << P2M_GFN_BITS)
 
+/*@ logic integer span_of(integer level) =
+        level == 0 ? 1 : level == 1 ? 512 : level == 2 ? 262144 : 134217728;
+    // Which slot of a table at level g is under.
+    logic integer slot_of(integer g, integer level) = g / span_of(level) % P2M_SLOTS;
+    logic boolean without_frame(integer type) = type == P2M_MMIO_DM || type == P2M_POD;
+    predicate with_reference(integer type) =
+        type == P2M_GRANT_RW || type == P2M_GRANT_RO || type == P2M_FOREIGN; */
+
 /* 4 KiB units under one slot of a table at level. */
+/*@ requires level <= P2M_ROOT_LEVEL;
+    assigns \nothing;
+    ensures \result == span_of(level); */
 static inline uint64_t p2m_span(unsigned level)
 {
-    return UINT64_C(1) << (9 * level);
+    uint64_t span = UINT64_C(1) << (9 * level);
+
+    //@ assert (level == 0 ==> span == 1) && (level == 1 ==> span == 512);
+    //@ assert (level == 2 ==> span == 262144) && (level == 3 ==> span == 134217728);
+    return span;
+}
+
+/* Which slot of a table at level g is under. */
+/*@ requires level <= P2M_ROOT_LEVEL;
+    assigns \nothing;
+    ensures \result < P2M_SLOTS && \result == slot_of(g, level); */
+static inline uint64_t p2m_slot_of(uint64_t g, unsigned level)
+{
+    uint64_t slot = (g >> (9 * level)) & (P2M_SLOTS - 1);
+
+    //@ assert level == 0 ==> slot == g % 512;
+    //@ assert level == 1 ==> slot == g / 512 % 512;
+    //@ assert level == 2 ==> slot == g / 262144 % 512;
+    //@ assert level == 3 ==> slot == g / 134217728 % 512;
+    return slot;
 }
 
 /* Where the walk for a gfn ended: a leaf or an empty slot. */
@@ -25,6 +55,10 @@ struct p2m_place {
 
 /* g is below P2M_GFN_LIMIT and the root exists. */
 struct p2m_place p2m_walk(const struct p2m *p, uint64_t g);
+
+/* The next leaf from *g's slot on, which *w names, in the same table. True: *w is where it
+ * is, *g its first gfn from *g on; false: *g is where to go on. */
+bool p2m_find_from(const struct p2m *p, uint64_t *g, struct p2m_place *w);
 
 /* The walk's result as the entry of the very gfn g. */
 struct p2m_entry p2m_entry_at(const struct p2m_place *w, uint64_t g);
@@ -49,6 +83,8 @@ struct p2m_change {
 };
 
 /* Has a leaf of this type no frame? */
+/*@ assigns \nothing;
+    ensures \result <==> without_frame(type); */
 static inline bool p2m_type_has_no_frame(unsigned type)
 {
     return type == P2M_MMIO_DM || type == P2M_POD;
@@ -87,11 +123,16 @@ void p2m_finish(struct domain *d, const struct p2m_removed *r, bool keep_old);
 bool p2m_find_leaf(const struct p2m *p, uint64_t *g, struct p2m_entry *e);
 
 /* True iff a leaf of this type holds a reference on its frame. */
+/*@ assigns \nothing;
+    ensures \result <==> with_reference(type); */
 static inline bool p2m_type_has_ref(unsigned type)
 {
     return type == P2M_GRANT_RW || type == P2M_GRANT_RO || type == P2M_FOREIGN;
 }
 
+/*@ requires \valid_read(p);
+    assigns \nothing;
+    ensures \result <==> p->table_pages != 0; */
 static inline bool p2m_exists(const struct p2m *p)
 {
     return p->table_pages != 0;

@@ -38,18 +38,17 @@ static void drop_some(struct domain *d)
     }
 }
 
-/* Clears one leaf that p2m_find_leaf() found at the cursor; true iff the batch
- * may go on in the same table. */
-static bool clear_leaf(struct p2m *p, const struct p2m_entry *e)
+/* Clears the leaf e at *w, which is the cursor's; true iff the batch may go on in the
+ * same table, with what is the cursor's now. */
+static bool clear_leaf(struct p2m *p, const struct p2m_entry *e, struct p2m_place *w)
 {
-    struct p2m_place w = p2m_walk(p, p->cursor);
-
-    p2m_slot_write(p, w.slot[w.level], w.level, arch_p2m_empty(p->format));
+    p2m_slot_write(p, w->slot[w->level], w->level, arch_p2m_empty(p->format));
     p->cursor += UINT64_C(1) << e->order;
     if (e->order != 0 && (P2M_SET_OWN_RAM & P2M_SET(e->type)) != 0) {
         p->drop_mfn = e->mfn;
         p->drop_left = UINT64_C(1) << e->order;
     }
+    w->slot[w->level]++;
     return e->order == 0 && (p->cursor & (P2M_SLOTS - 1)) != 0;
 }
 
@@ -58,14 +57,17 @@ static void clear_some(struct domain *d)
     struct p2m *p = &d->p2m;
     struct p2m_entry gone[STEP_FRAMES];
     struct p2m_removed r = {.old = {.mfn = mfn_invalid(), .type = P2M_INVALID}};
+    struct p2m_place w;
     unsigned n = 0;
     uint64_t from;
 
     lock_acquire(&p->lock);
     from = p->cursor;
-    while (n < STEP_FRAMES && p2m_find_leaf(p, &p->cursor, &gone[n])) {
+    w = p2m_walk(p, from);
+    while (n < STEP_FRAMES && p2m_find_from(p, &p->cursor, &w)) {
+        gone[n] = p2m_entry_at(&w, p->cursor);
         n++;
-        if (!clear_leaf(p, &gone[n - 1])) {
+        if (!clear_leaf(p, &gone[n - 1], &w)) {
             break;
         }
     }
