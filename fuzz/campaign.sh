@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
 # Runs AFL++ on a target, with one live status line. Fails on a crash, a hang, or too
 # few executions.
-# usage: campaign.sh [--target NAME] [--time 10m] [--jobs 2] [--out DIR] [--build DIR]
+# usage: campaign.sh [--target NAME] [--time 10m | --core-time 10m] [--jobs 2] [--out DIR]
+#                    [--build DIR]
+# --core-time counts the processor time that each instance got, whatever else the machine did.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-target=hypercall time=10m jobs=2 out='' build=''
+target=hypercall time=10m core='' jobs=2 out='' build=''
 
 usage() {
-    echo "usage: $0 [--target hypercall|control|exits|builder|firmware|cfg|text] [--time 10m]" \
-        "[--jobs 2] [--out DIR] [--build DIR]" >&2
+    echo "usage: $0 [--target hypercall|control|exits|builder|firmware|cfg|text] " \
+        "[--time 10m | --core-time 10m] [--jobs 2] [--out DIR] [--build DIR]" >&2
     exit 2
 }
 while [ $# -gt 0 ]; do
     [ $# -ge 2 ] || usage
     case $1 in
     --target) target=$2 ;;
-    --time) time=$2 ;;
+    --time) time=$2 core='' ;;
+    --core-time) time=$2 core=yes ;;
     --jobs) jobs=$2 ;;
     --out) out=$2 ;;
     --build) build=$2 ;;
@@ -87,7 +90,8 @@ export AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_SKIP_CPUFREQ=1 AFL_NO_AFFINIT
 # What libxlutil and the libraries behind it leave behind is theirs.
 export ASAN_OPTIONS=abort_on_error=1:detect_leaks=0:symbolize=0:handle_abort=0
 export CORBEL_FUZZ_GROUPS=$groups AFL_IGNORE_PROBLEMS=1 AFL_AUTORESUME=1
-pids=()
+pids=() limit=()
+[ -n "$core" ] || limit=(-V "$seconds")
 stop() {
     for p in "${pids[@]}"; do kill -INT "$p" 2>/dev/null || true; done
     wait || true
@@ -97,7 +101,7 @@ for ((i = 0; i < jobs; i++)); do
     role=-S
     [ $i -gt 0 ] || role=-M
     # shellcheck disable=SC2086
-    afl-fuzz $role "job$i" -V "$seconds" -t 5000 ${size:+-G $size} -i "$out/in" -o "$out/sync" \
+    afl-fuzz $role "job$i" "${limit[@]}" -t 5000 ${size:+-G $size} -i "$out/in" -o "$out/sync" \
         -- "$build/fuzz/$harness" >"$out/job$i.log" 2>&1 &
     pids+=($!)
 done
@@ -107,18 +111,39 @@ sum() {
     cat "$out"/sync/*/fuzzer_stats 2>/dev/null |
         awk -v f="$1" '$1 == f {gsub("%", "", $3); n += $3} END {print n + 0}'
 }
+# spent: processor seconds of all instances and of what they started.
+spent() {
+    { cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v roots="${pids[*]}" -v hz="$(getconf CLK_TCK)" '
+        {pid = $1; sub(/^.*\) /, ""); up[pid] = $2; t[pid] = $12 + $13 + $14 + $15}
+        END {
+            split(roots, r, " ")
+            for (i in r) root[r[i]] = 1
+            for (pid in up) {
+                for (p = pid; p in up && !(p in root); ) p = up[p]
+                if (p in root) n += t[pid]
+            }
+            printf "%d", n / hz
+        }'
+}
 found() { find "$out/sync" -path "*/$1/id*" 2>/dev/null | wc -l; }
 status() {
-    printf '%s: %s s, %d executions, %d inputs, %d crashes, %d hangs' "$target" "$1" \
-        "$(sum execs_done)" "$(sum corpus_count)" "$(found crashes)" "$(found hangs)"
+    printf '%s: %s s, %d core s, %d executions, %d inputs, %d crashes, %d hangs' "$target" "$1" \
+        "$cores" "$(sum execs_done)" "$(sum corpus_count)" "$(found crashes)" "$(found hangs)"
 }
-began=$SECONDS
+began=$SECONDS cores=0
 while kill -0 "${pids[@]}" 2>/dev/null; do
     [ -t 1 ] && printf '\r\033[K%s' "$(status $((SECONDS - began)))"
-    sleep 2
+    sleep 1
+    now=$(spent)
+    [ "$now" -le "$cores" ] || cores=$now
+    if [ -n "$core" ] && [ "$cores" -ge $((seconds * jobs)) ]; then
+        kill -INT "${pids[@]}" 2>/dev/null || true
+        break
+    fi
 done
 failed=0
 for p in "${pids[@]}"; do wait "$p" || failed=1; done
+echo "$cores" >"$out/core-seconds"
 pids=()
 [ -t 1 ] && printf '\r\033[K'
 executions=$(sum execs_done) crashes=$(found crashes) hangs=$(found hangs)

@@ -21,13 +21,16 @@ struct op_done {
     uint8_t status; /* enum op_status */
     uint16_t domid; /* who did it */
     uint16_t vcpu;
+    bool strayed;              /* a multicall: calls were made that nobody reported */
     bool raced;                /* another operation ran meanwhile */
     bool fetched;              /* memory changed under it */
+    bool shared;               /* a word that it shares with the hypervisor did */
     bool failed;               /* an allocation was made to fail */
     uint32_t elements;         /* of a batch as far as there are structures, may be 0; else 1 */
     uint64_t value[OP_FIELDS]; /* resolved operands; of lists and batches the first ones */
     int64_t rc;                /* OP_CALL: as the guest sees it */
-    /* OP_CALL: the argument structures before and after, elements * arg_size bytes. */
+    /* OP_CALL: the argument structures as the hypervisor read them, and with what it wrote
+     * there, elements * arg_size bytes. */
     const uint8_t *arg_in, *arg_out;
     size_t arg_len;
 };

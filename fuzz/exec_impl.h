@@ -58,6 +58,8 @@ void flight_arm(struct flight *f, struct vcpu *v, unsigned index);
 /* Reports what came back. */
 void flight_report(struct flight *f, enum op_status status, int64_t rc);
 void exec_report(struct op_done *d);
+/* Reports call nth of f. */
+void flight_report_call(struct flight *f, unsigned nth, enum op_status status, int64_t rc);
 
 /* exec_exit.c: the exit that op stands for. */
 void exit_build(struct engine_task *t, const struct op *op, struct vcpu *v);
@@ -80,6 +82,25 @@ bool exec_meanwhile(void);
 void exit_modes(struct guest_exit *x, const struct op *op);
 struct resolve_at exec_at(const struct vcpu *v, unsigned slot);
 uint64_t exec_value(const struct op *op, const struct vcpu *v, const char *field);
+
+/* calls.c: what the hypervisor reads and writes of the arguments of f's first slots calls,
+ * from now on, and what a multicall's entries return. */
+void calls_arm(const struct flight *f, unsigned slots);
+/* The arguments of call nth as the hypervisor read them, and with what it wrote there. */
+const uint8_t *calls_in(const struct flight *f, unsigned nth);
+const uint8_t *calls_out(const struct flight *f, unsigned nth);
+/* Was f's call never continued? */
+bool calls_once(const struct flight *f);
+/* How many of a multicall's entries were reported when they ended; is the next one half
+ * done; did anything else run? */
+unsigned calls_told(const struct flight *f);
+bool calls_midway(const struct flight *f);
+bool calls_strayed(const struct flight *f);
+/* A multicall returned rc. */
+void calls_complete(const struct flight *f, int64_t rc);
+/* From faults.c, when v's memory was read or written. */
+void calls_read(const struct vcpu *v, uint64_t gva, const void *bytes, size_t n);
+void calls_wrote(const struct vcpu *v, uint64_t gva, const void *bytes, size_t n);
 
 /* faults.c: what goes wrong during an operation. */
 void faults_arm(const struct op *op);

@@ -9,11 +9,11 @@
 #include "hostsim/world/world.h"
 
 #include <xen/domctl.h>
+#include <xen/event_channel.h>
 #include <xen/memory.h>
 #include <xen/platform.h>
 #include <xen/sysctl.h>
 
-#define NOT_MADE UINT64_C(0x5a5a5a5a5a5a5a5a)
 #define EXTENT_SHIFT 6u /* of XENMEM's start extent: <xen/memory.h> leaves it to Xen */
 
 static const uint8_t arg_reg[6] = {GPR_RDI, GPR_RSI, GPR_RDX, GPR_R10, GPR_R8, GPR_R9};
@@ -42,6 +42,33 @@ static void put_sub(struct call *c)
     }
 }
 
+/* Extents lie side by side, as far as there is room for that. */
+#define ORDER_APART 4u
+
+static unsigned order_of(const struct op *op, const struct resolve_at *at)
+{
+    const struct op_desc *d = grammar_ops[op->code];
+
+    for (unsigned f = 0; f < grammar_fields(d); f++) {
+        uint64_t order = d->field[f].kind == K_ORDER ? resolve_field(op, f, 0, at) : 0;
+
+        if (order != 0) {
+            return order <= ORDER_APART ? (unsigned)order : 0;
+        }
+    }
+    return 0;
+}
+
+/* Item i of a list. */
+static uint64_t item_of(const struct op *op, unsigned f, unsigned i, const struct resolve_at *at)
+{
+    uint8_t kind = grammar_ops[op->code]->field[f].kind;
+    unsigned order = kind == K_HOLE || kind == K_GFN ? order_of(op, at) : 0;
+    uint64_t first = UINT64_MAX << (op->f[f].mode == M_LIVE ? order : 0);
+
+    return resolve_field(op, f, i << order, at) & first;
+}
+
 /* A list of numbers; returns where it is. */
 static uint64_t put_list(const struct call *c, unsigned f, struct vcpu *v,
                          const struct resolve_at *at, unsigned nth)
@@ -51,7 +78,7 @@ static uint64_t put_list(const struct call *c, unsigned f, struct vcpu *v,
     uint8_t items[ARG_LIST_BYTES];
 
     for (unsigned i = 0; i < ARG_LIST_ITEMS; i++) {
-        put(items + i * size, resolve_field(c->op, f, i, at), size);
+        put(items + i * size, item_of(c->op, f, i, at), size);
     }
     (void)guest_phys_write(v->domain, gaddr(gpa), items, ARG_LIST_ITEMS * size);
     return gpa;
@@ -122,9 +149,11 @@ static void put_field(struct call *c, unsigned f, struct vcpu *v, const struct r
         c->reg[d->offset] = c->value[f];
         break;
     case IN_LIST:
+        c->value[f] = item_of(c->op, f, 0, at);
         put(c->arg + d->offset, put_list(c, f, v, at, (*lists)++), 8);
         break;
     case IN_REGLIST:
+        c->value[f] = item_of(c->op, f, 0, at);
         c->reg[d->offset] = put_list(c, f, v, at, (*lists)++);
         break;
     default:
@@ -201,7 +230,7 @@ static void arm_multicall(struct flight *f, struct vcpu *v, const struct op *op)
     while (f->calls < ARG_SLOTS && f->calls < want && exec.next < exec.p->count) {
         const struct op *o = &exec.p->op[exec.next];
         struct call *c = &f->call[f->calls];
-        struct multicall_entry e = {.result = NOT_MADE};
+        struct multicall_entry e = {.result = 0};
 
         if (grammar_ops[o->code]->class != OP_CALL) {
             break;
@@ -239,6 +268,7 @@ void flight_arm(struct flight *f, struct vcpu *v, unsigned index)
     } else {
         arm_multicall(f, v, op);
     }
+    calls_arm(f, d->class == OP_CALL ? 1 : f->calls);
 }
 
 /* Where something was put that was a hole: later operations look there. */
@@ -256,6 +286,11 @@ static void learn_frames(const struct op_done *d)
     }
 }
 
+/* Their last field is a new port. */
+#define GIVE_PORTS                                                                                 \
+    (1u << EVTCHNOP_bind_interdomain | 1u << EVTCHNOP_bind_virq | 1u << EVTCHNOP_alloc_unbound |   \
+     1u << EVTCHNOP_bind_ipi)
+
 /* New handles can be named by later operations. */
 static void learn(const struct op_done *d)
 {
@@ -265,7 +300,8 @@ static void learn(const struct op_done *d)
         return;
     }
     learn_frames(d);
-    if (d->desc->nr == __HYPERVISOR_event_channel_op && d->arg_len >= 8) {
+    if (d->desc->nr == __HYPERVISOR_event_channel_op && d->desc->sub_place == SUB_REG &&
+        ((1u << d->desc->sub) & GIVE_PORTS) != 0) {
         memcpy(&port, d->arg_out + d->arg_len - 4, 4);
         resolve_result(K_PORT, port);
     }
@@ -275,12 +311,10 @@ static void learn(const struct op_done *d)
     }
 }
 
-static void report_call(struct flight *f, unsigned nth, enum op_status status, int64_t rc)
+void flight_report_call(struct flight *f, unsigned nth, enum op_status status, int64_t rc)
 {
     const struct call *c = &f->call[nth];
     unsigned index = c->op != NULL ? (unsigned)(c->op - exec.p->op) : f->index;
-    uint8_t out[ARG_SLOT];
-    struct domain *d = exec_domain(f->domid);
     struct op_done done = {
         .index = index,
         .op = c->op,
@@ -289,18 +323,17 @@ static void report_call(struct flight *f, unsigned nth, enum op_status status, i
         .domid = f->domid,
         .vcpu = f->vcpu,
         .raced = f->raced,
-        .fetched = exec.p->op[f->index].mod == MOD_FETCH,
+        .fetched = exec.p->op[f->index].mod == MOD_FETCH && !calls_once(f),
+        .shared = exec.p->op[f->index].mod == MOD_SHARED,
         .failed = exec.p->op[f->index].mod == MOD_FAIL,
         .elements = c->elements,
         .rc = rc,
-        .arg_in = c->arg,
+        .arg_in = calls_in(f, nth),
+        .arg_out = calls_out(f, nth),
         .arg_len = c->arg_len,
     };
 
     memcpy(done.value, c->value, sizeof(done.value));
-    if (c->arg_len != 0 && d != NULL && guest_phys_read(d, gaddr(c->gva), out, c->arg_len) == 0) {
-        done.arg_out = out;
-    }
     learn(&done);
     exec_report(&done);
 }
@@ -317,23 +350,19 @@ void flight_report(struct flight *f, enum op_status status, int64_t rc)
                            .raced = f->raced,
                            .elements = 1,
                            .rc = rc};
-    struct domain *d = exec_domain(f->domid);
 
     f->used = false;
     if (done.desc->class == OP_CALL) {
-        report_call(f, 0, status, rc);
+        flight_report_call(f, 0, status, rc);
         return;
     }
-    /* What is seen of the first calls includes what the later ones did. */
-    f->raced = f->raced || f->calls > 1;
-    for (unsigned i = 0; i < f->calls; i++) {
-        struct multicall_entry e = {.result = NOT_MADE};
-
-        if (d != NULL) {
-            (void)guest_phys_read(d, gaddr(arg_base(f->vcpu) + ARG_MULTICALL + i * sizeof(e)), &e,
-                                  sizeof(e));
-        }
-        report_call(f, i, e.result == NOT_MADE ? OP_DIED : status, (int64_t)e.result);
+    /* Those that ended were reported then. */
+    for (unsigned i = calls_told(f); i < f->calls; i++) {
+        flight_report_call(f, i, calls_midway(f) && i == calls_told(f) ? OP_DIED : OP_NOBODY, 0);
     }
+    if (status == OP_DONE && done.desc->nr == ACT_MULTICALL) {
+        calls_complete(f, rc);
+    }
+    done.strayed = calls_strayed(f);
     exec_report(&done);
 }

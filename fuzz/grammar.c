@@ -89,11 +89,50 @@ static void document_field(const struct field_desc *f)
     }
 }
 
+static void document_faults(void)
+{
+    printf("## Faults\n\n"
+           "One per operation, while it runs; `N` is a byte.\n\n"
+           "| fault | what goes wrong |\n| --- | --- |\n"
+           "| `!race=N` | the next operation runs at the same time on the other CPU, or happens "
+           "in the middle; at the locks whose bit is set in N the CPUs switch |\n"
+           "| `!fetch=N` | after a read of the guest's memory (the 1st, 2nd, 3rd, 4th, 1st, 1st, "
+           "2nd, 7th, by N mod 8) a word of what was read changes: which by bits 3 and 4, how by "
+           "5 to 7 |\n"
+           "| `!gone=N` | after such a read its page cannot be written any more; with bits 3 and 4 "
+           "clear, neither be read |\n"
+           "| `!shared=N` | before the 1 + N mod 8th time that a word which guests see (grant "
+           "entries and their status, event words, page tables) is read again, its bit N / 8 "
+           "flips (in builds for fuzzing only) |\n"
+           "| `!fail=N` | allocation 1 + N mod 16 fails |\n"
+           "| `!preempt=N` | every 1 + N mod 8th preemption point fires |\n\n");
+}
+
+static void document_sequences(void)
+{
+    printf("\n## Sequences\n\n"
+           "What the mutator also puts in as a whole, with other domains and other things, with "
+           "faults and operands changed, in one piece or spread over the program.\n");
+    for (unsigned i = 0; i < grammar_sequence_count; i++) {
+        const char *line = grammar_sequences[i];
+
+        printf("\n");
+        while (*line != '\0') {
+            int n = (int)strcspn(line, "\n");
+
+            printf("    %.*s\n", n, line);
+            line += n + (line[n] != '\0');
+        }
+    }
+}
+
 void grammar_document(void)
 {
     grammar_init();
     printf("# The grammar of fuzz programs\n\n"
-           "Written by `fuzz_tool grammar` from the tables in `grammar_*.c`; a test compares.\n\n"
+           "Written by `fuzz_tool grammar` from the tables in `grammar_*.c`; a test compares.\n\n");
+    document_faults();
+    printf("## Operations\n\n"
            "| # | operation | class | operands |\n| --- | --- | --- | --- |\n");
     for (unsigned i = 0; i < grammar_count; i++) {
         const struct op_desc *o = grammar_ops[i];
@@ -106,4 +145,5 @@ void grammar_document(void)
         }
         printf(" |\n");
     }
+    document_sequences();
 }

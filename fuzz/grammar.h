@@ -133,6 +133,10 @@ const char *grammar_class_name(enum op_class c);
 /* Writes GRAMMAR.md to stdout. */
 void grammar_document(void);
 
+/* Lives of things, as program text: grammar_sequence.c. */
+extern const char *const grammar_sequences[];
+extern const unsigned grammar_sequence_count;
+
 /* The parts of the table. */
 struct op_table {
     const struct op_desc *ops;

@@ -27,6 +27,10 @@ static const uint64_t msrs[] = {
     0x837,      0x838,      0x839,      0x83e,      0x83f,      0xda0,      0x40000000, 0x40000001,
     0x40000200, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102,
     0xc0000103, 0xc0010010, 0xc0010015, 0xc001001f, 0xc0010055, 0xc0010062, 0xc0010114, 0xc0011029};
+static const uint64_t apic_base_msr[] = {0x1b};
+/* On, as the boot CPU's or not; x2APIC; off. */
+static const uint64_t apic_bases[] = {0xfee00900, 0xfee00d00, 0xfee00800, 0xfee00c00,
+                                      0xfee00100, 0xfee00000, 0xfee00500};
 static const uint64_t ports[] = {
     0x20,  0x21, 0x40,  0x41,          0x42,          0x43,        0x60,   0x61,   0x64,
     0x70,  0x71, 0x80,  0xa0,          0xe9,          0x3f8,       0xcf8,  0xcf9,  0xcfc,
@@ -49,6 +53,8 @@ static const struct op_desc ops[] = {
     EXIT("rdmsr", EXIT_RDMSR, RE(GPR_RCX, "msr", msrs)),
     EXIT("wrmsr", EXIT_WRMSR, RE(GPR_RCX, "msr", msrs), R(GPR_RAX, "low", K_WORD, 0),
          R(GPR_RDX, "high", K_WORD, 0)),
+    EXIT("wrmsr_apic_base", EXIT_WRMSR, RE(GPR_RCX, "msr", apic_base_msr),
+         RE(GPR_RAX, "low", apic_bases), R(GPR_RDX, "high", K_INT, 1)),
     EXIT("wrmsr_hypercall_page", EXIT_WRMSR, O("frame", K_GPA, 0)),
     EXIT("in", EXIT_IO, OE("port", ports), OE("size", sizes), O("rep", K_INT, 1)),
     EXIT("out", EXIT_IO, OE("port", ports), OE("size", sizes), R(GPR_RAX, "value", K_WORD, 0),

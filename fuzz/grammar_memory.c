@@ -45,6 +45,9 @@ static const uint64_t batch_spaces[] = {XENMAPSPACE_gmfn_foreign, XENMAPSPACE_gm
 static const uint64_t resources[] = {XENMEM_resource_grant_table, XENMEM_resource_grant_table,
                                      XENMEM_resource_ioreq_server, XENMEM_resource_vmtrace_buf, 9};
 
+static const uint64_t grant_frames[] = {
+    0, 1, 2, 3, XENMAPIDX_grant_table_status, XENMAPIDX_grant_table_status | 1, 5};
+
 #define MEM_FLAGS (XENMEMF_populate_on_demand | XENMEMF_exact_node_request | XENMEMF_vnode | 0xff)
 
 static const struct op_desc ops[] = {
@@ -78,7 +81,7 @@ static const struct op_desc ops[] = {
      sizeof(add_t),
      false,
      G_MEMORY | G_GRANT,
-     {S(add_t, domid, K_DOMID, 0), S(add_t, space, K_INT, 2), S(add_t, idx, K_INT, 6),
+     {S(add_t, domid, K_DOMID, 0), S(add_t, space, K_INT, 2), E(add_t, idx, grant_frames),
       S(add_t, gpfn, K_HOLE, 0)}},
     MEM(add_to_physmap_batch, batch_t, S(batch_t, domid, K_DOMID, 0),
         E(batch_t, space, batch_spaces), S(batch_t, size, K_COUNT, 0),

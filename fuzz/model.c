@@ -1,7 +1,11 @@
 /* The model's hooks: which part judges what. */
 #include "fuzz/model.h"
 
+#include "base/xen.h"
+
 #include <stdio.h>
+
+#include <xen/grant_table.h>
 
 #include "core/domain/domain.h"
 #include "core/p2m/p2m_table.h"
@@ -66,10 +70,28 @@ static void begin(void *arg)
     import();
 }
 
+/* How many elements the guest said there are. */
+static uint32_t count_of(const struct op_done *d)
+{
+    for (unsigned f = 0; f < grammar_fields(d->desc); f++) {
+        if (d->desc->field[f].kind == K_COUNT && d->desc->field[f].place == IN_REG)
+            return (uint32_t)d->value[f];
+    }
+    return 1;
+}
+
 /* Can the model follow what d did? An exit may be a hypercall, and a multicall may find
- * calls in memory that nobody reports. */
+ * calls in memory that nobody reports; else its entries were judged as they ended. */
 static bool follows(const struct op_done *d)
 {
+    if (d->desc->batch && count_of(d) != d->elements)
+        return false;
+    if (d->desc->class == OP_WORLD && d->desc->nr == ACT_MULTICALL)
+        return !d->strayed;
+    /* What a mapping was made of can still be read when only its entry changed. */
+    if (d->shared && (d->desc->nr != __HYPERVISOR_grant_table_op ||
+                      d->desc->sub != GNTTABOP_map_grant_ref || d->elements != 1))
+        return false;
     return (d->desc->class == OP_CALL || d->desc->class == OP_GUEST) && !d->raced && !d->fetched &&
            d->status != OP_DIED && (d->desc->group & (G_CONTROL | G_LIFE)) == 0 &&
            d->domid < MODEL_DOMAINS;
@@ -88,6 +110,7 @@ static void judge(const struct op_done *d)
     for (uint32_t i = 0; i < (many ? d->elements : 1); i++) {
         c.in = d->arg_in ? d->arg_in + i * size : NULL;
         c.out = d->arg_out ? d->arg_out + i * size : NULL;
+        model_limits(&c);
         switch (d->desc->nr) {
         case __HYPERVISOR_event_channel_op:
             model_evtchn_op(&c);
@@ -104,6 +127,17 @@ static void judge(const struct op_done *d)
     }
 }
 
+#define HYPERCALLS 64u /* more than <xen/xen.h> has */
+
+/* Numbers that mean nothing. */
+static void judge_unknown(const struct op_done *d)
+{
+    struct model_call c = {.done = d, .self = d->domid};
+
+    if (d->desc->class == OP_CALL && d->desc->nr == 0 && d->value[0] >= HYPERCALLS)
+        model_expect(d->rc == -XEN_ENOSYS, &c, "CALL", "a hypercall that does not exist was made");
+}
+
 static void done(void *arg, const struct op_done *d)
 {
     struct model_call c = {.done = d, .self = d->domid};
@@ -112,6 +146,8 @@ static void done(void *arg, const struct op_done *d)
     if (d->status == OP_NOBODY)
         return;
     model_memory_always(&c);
+    if (d->status == OP_DONE)
+        judge_unknown(d);
     if (!follows(d))
         import();
     else if (d->desc->class == OP_CALL && d->desc->sub_place == SUB_REG && d->arg_len != 0)

@@ -52,6 +52,9 @@ void model_memory_op(const struct model_call *c);
 /* After every operation, whatever it was. */
 void model_memory_always(const struct model_call *c);
 
+/* model_limits.c */
+void model_limits(const struct model_call *c);
+
 /* What the hypervisor maps at g of d, looked up without a lock. */
 struct p2m_entry model_entry(const struct domain *d, uint64_t g);
 /* A word of d's memory; NULL where there is none. */

@@ -312,6 +312,20 @@ static void copy(const struct model_call *c)
     model_expect(memcmp(from, to, in->len) == 0, c, "GNT", "a copy is not like its source");
 }
 
+/* In version 1 there are no status frames to be seen. */
+static void judge_status(const struct model_call *c)
+{
+    const struct domain *d = exec_domain(c->self);
+
+    for (uint64_t g = 0; g < HOLE_GFN + HOLE_GFNS; g++) {
+        struct p2m_entry e = model_entry(d, g);
+
+        for (uint32_t i = 0; e.type == P2M_SHARED && i < d->gnttab.status_pages; i++)
+            model_expect(mfn_to_ptr(e.mfn) != d->gnttab.status[i], c, "GNT",
+                         "a status frame of version 2 is still seen");
+    }
+}
+
 static void set_version(const struct model_call *c)
 {
     const gnttab_set_version_t *in = c->in;
@@ -323,6 +337,8 @@ static void set_version(const struct model_call *c)
                          maps[i].ref < GNTTAB_NR_RESERVED_ENTRIES,
                      c, "GNT", "the version changed under a grant in use");
     versions[c->self] = in->version;
+    if (in->version == 1)
+        judge_status(c);
 }
 
 bool model_grant_follows(const struct op_done *d)

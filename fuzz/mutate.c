@@ -104,42 +104,6 @@ static void insert(struct rng *r, struct program *p)
     }
 }
 
-static void splice(struct rng *r, struct program *p, const struct program *with)
-{
-    unsigned from, n, at = below(r, p->count + 1);
-
-    if (with == NULL || with->count == 0) {
-        insert(r, p);
-        return;
-    }
-    from = below(r, with->count);
-    n = 1 + below(r, with->count - from);
-    while (n-- != 0 && p->count < PROGRAM_OPS) {
-        make_room(p, at);
-        p->op[at++] = with->op[from++];
-    }
-}
-
-static void repeat(struct rng *r, struct program *p)
-{
-    unsigned at = below(r, p->count), n = 1 + below(r, 4);
-    struct op o = p->op[at];
-
-    while (n-- != 0 && p->count < PROGRAM_OPS) {
-        make_room(p, at);
-        p->op[at] = o;
-    }
-}
-
-static void swap(struct rng *r, struct program *p)
-{
-    unsigned a = below(r, p->count), b = below(r, p->count);
-    struct op o = p->op[a];
-
-    p->op[a] = p->op[b];
-    p->op[b] = o;
-}
-
 /* One operand: another mode, another thing of its kind, or one beside it. */
 static void tweak(struct rng *r, struct op *o)
 {
@@ -164,6 +128,135 @@ static void tweak(struct rng *r, struct op *o)
         x->mode = (uint8_t)below(r, OPERAND_MODES);
         break;
     }
+}
+
+static void shuffle(struct rng *r, uint8_t *a, unsigned from, unsigned n)
+{
+    for (unsigned i = from; i + 1 < n; i++) {
+        unsigned k = i + below(r, n - i);
+        uint8_t x = a[i];
+
+        a[i] = a[k];
+        a[k] = x;
+    }
+}
+
+/* Other domains, and other things of each kind, the same for all that the sequence says. */
+static void rename_things(struct rng *r, struct program *p)
+{
+    uint8_t dom[4] = {0, 1, 2, 3};
+    uint16_t by[FIELD_KINDS];
+
+    /* The control domain has rights that the others lack. */
+    shuffle(r, dom, below(r, 4) != 0 ? 1 : 0, ARRAY_SIZE(dom));
+    for (unsigned k = 0; k < FIELD_KINDS; k++) {
+        by[k] = below(r, 2) != 0 ? (uint16_t)below(r, 16) : 0;
+    }
+    by[K_HPA] = by[K_HOLE];
+    for (unsigned i = 0; i < p->count; i++) {
+        struct op *o = &p->op[i];
+        const struct op_desc *d = grammar_ops[o->code];
+
+        o->dom = dom[o->dom];
+        for (unsigned f = 0; f < grammar_fields(d); f++) {
+            uint8_t kind = d->field[f].kind;
+            struct operand *x = &o->f[f];
+
+            if (x->mode != M_LIVE) {
+                continue;
+            }
+            if (kind == K_DOMID && x->val >= 1 && x->val <= 4) {
+                x->val = (uint16_t)(1 + dom[x->val - 1]);
+            } else if (kind == K_GREF || kind == K_GFN || kind == K_HOLE || kind == K_HPA ||
+                       kind == K_VIRQ || kind == K_GVA) {
+                x->val = (uint16_t)(x->val + by[kind]);
+            }
+        }
+    }
+}
+
+/* One that begins with what is preferred, mostly. False: it cannot be read. */
+static bool pick_sequence(struct rng *r, struct program *s)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        if (program_parse(grammar_sequences[below(r, grammar_sequence_count)], s) != 0) {
+            return false;
+        }
+        if ((grammar_ops[s->op[0].code]->group & preferred) != 0) {
+            break;
+        }
+    }
+    return true;
+}
+
+/* A sequence, its operations in their order but not always one after the other. */
+static void enact(struct rng *r, struct program *p)
+{
+    static struct program s;
+    unsigned at = below(r, p->count + 1);
+    bool dense = below(r, 2) != 0;
+
+    if (!pick_sequence(r, &s)) {
+        return;
+    }
+    rename_things(r, &s);
+    for (unsigned i = 0; i < s.count && p->count < PROGRAM_OPS; i++) {
+        if (below(r, 16) == 0) {
+            continue;
+        }
+        if (below(r, 8) == 0) {
+            tweak(r, &s.op[i]);
+        }
+        fresh_mod(r, &s.op[i]);
+        make_room(p, at);
+        p->op[at++] = s.op[i];
+        at += dense ? 0 : below(r, p->count - at + 1);
+    }
+}
+
+static void splice(struct rng *r, struct program *p, const struct program *with)
+{
+    unsigned from, n, at = below(r, p->count + 1);
+
+    if (with == NULL || with->count == 0) {
+        insert(r, p);
+        return;
+    }
+    from = below(r, with->count);
+    n = 1 + below(r, with->count - from);
+    while (n-- != 0 && p->count < PROGRAM_OPS) {
+        make_room(p, at);
+        p->op[at++] = with->op[from++];
+    }
+}
+
+/* The same again; or by another vCPU at the same time. */
+static void repeat(struct rng *r, struct program *p)
+{
+    unsigned at = below(r, p->count), n = 1 + below(r, 4);
+    struct op o = p->op[at];
+
+    if (below(r, 3) == 0) {
+        n = 1;
+        o.mod = MOD_RACE;
+        o.mod_arg = (uint8_t)rng_next(r);
+        p->op[at].mod = MOD_NONE;
+        p->op[at].mod_arg = 0;
+        p->op[at].vcpu ^= 1;
+    }
+    while (n-- != 0 && p->count < PROGRAM_OPS) {
+        make_room(p, at);
+        p->op[at] = o;
+    }
+}
+
+static void swap(struct rng *r, struct program *p)
+{
+    unsigned a = below(r, p->count), b = below(r, p->count);
+    struct op o = p->op[a];
+
+    p->op[a] = p->op[b];
+    p->op[b] = o;
 }
 
 /* The same handle somewhere else: an operand of this kind of another operation. */
@@ -213,7 +306,9 @@ void mutate_program(struct rng *r, struct program *p, const struct program *with
     while (n-- != 0) {
         unsigned what = below(r, 16);
 
-        if (p->count < 2 || what < 3) {
+        if (what == 0) {
+            enact(r, p);
+        } else if (p->count < 2 || what < 3) {
             insert(r, p);
         } else if (what < 5) {
             drop(p, below(r, p->count), 1);

@@ -29,7 +29,8 @@ void op_decode(const uint8_t *record, struct op *o)
     o->dom = record[1] & 3;
     o->vcpu = record[1] >> 2 & 1;
     o->paging = (record[1] >> 3 & 1) != 0;
-    o->mod = record[2] < MOD_FROM ? MOD_NONE : (uint8_t)(1 + (record[2] & 3));
+    o->mod =
+        record[2] < MOD_FROM ? MOD_NONE : (uint8_t)(1 + (record[2] - MOD_FROM) % (OP_MODS - 1));
     o->mod_arg = o->mod != MOD_NONE ? record[3] : 0;
     d = grammar_ops[o->code];
     fields = grammar_fields(d);
@@ -81,7 +82,8 @@ size_t program_encode(const struct program *p, uint8_t *bytes)
 }
 
 static const char *const mode_prefix[OPERAND_MODES] = {"", "e", "r", "$"};
-static const char *const mod_name[OP_MODS] = {"", "race", "fetch", "fail", "preempt"};
+static const char *const mod_name[OP_MODS] = {"",        "race", "fetch", "fail",
+                                              "preempt", "gone", "shared"};
 
 void op_print(FILE *f, const struct op *o)
 {

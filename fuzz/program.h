@@ -26,6 +26,10 @@ enum op_mod {
     MOD_FETCH,   /* memory changes after the n-th read of it; mod_arg: n and how */
     MOD_FAIL,    /* the n-th allocation fails; mod_arg: n */
     MOD_PREEMPT, /* every n-th preemption point fires; mod_arg: n */
+    MOD_GONE,    /* after the n-th read the page that was read cannot be written any more, or
+                  * not even be read, until the operation ends; mod_arg: n and which */
+    MOD_SHARED,  /* a bit of a word that guests see changes before the hypervisor reads the
+                  * word once more, the n-th such time; mod_arg: n and which bit */
     OP_MODS
 };
 

@@ -3,42 +3,54 @@
 # usage: report.sh DIR (as given to campaign.sh --out)
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-[ $# = 1 ] || { echo "usage: $0 DIR" >&2; exit 2; }
+[ $# = 1 ] || {
+    echo "usage: $0 DIR" >&2
+    exit 2
+}
 dir=$1
-[ -d "$dir/sync" ] || { echo "report: $dir: no campaign was here (no sync directory)" >&2; exit 2; }
-target=$(cat "$dir/target" 2>/dev/null || echo '?')
+[ -d "$dir/sync" ] || {
+    echo "report: $dir: no campaign was here (no sync directory)" >&2
+    exit 2
+}
+target=$(cat "$dir/target" 2>/dev/null || echo hypercall)
 out=$dir/report build=${CORBEL_FUZZ_COVERAGE_BUILD:-$root/build/fuzz-coverage}
 mkdir -p "$out" "$build"
-
+export ASAN_OPTIONS=detect_leaks=0 LLVM_PROFILE_FILE="$out/%p.profraw"
 case $target in
-builder | firmware | cfg | text)
-    # Bytes, not programs: the numbers, and what to run.
-    grep -hE '^(execs_done|execs_per_sec|corpus_count|edges_found|total_edges|stability)' \
-        "$dir"/sync/*/fuzzer_stats | sed "s/^/$target: /"
-    find "$dir"/sync -path '*/crashes/id*' -o -path '*/hangs/id*' | sort |
-        sed "s|^|found: $root/build/afl-asan/fuzz/fuzz_$target |" | grep . || echo 'found: nothing'
-    exit 0
+hypercall | control | exits) programs=yes harness=fuzz_tool sources=("$root/src/core" "$root/src/x86") ;;
+builder) programs='' harness=fuzz_builder sources=("$root/src/x86/build") ;;
+firmware) programs='' harness=fuzz_firmware sources=("$root/src/x86/firmware" "$root/src/x86/build/boot_module.c") ;;
+cfg) programs='' harness=fuzz_cfg sources=("$root/hostsim/sim/config.c" "$root/hostsim/sim/options.c") ;;
+text) programs='' harness=fuzz_text sources=("$root/fuzz/program.c" "$root/fuzz/grammar.c") ;;
+*)
+    echo "report: $dir/target: no target is called $target" >&2
+    exit 2
     ;;
 esac
+tool=$build/fuzz/$harness
 
 # Coverage of every module: the queue once more, through clang's own counters.
-tool=$build/fuzz/fuzz_tool
-if ! { cmake -S "$root" -B "$build" -G Ninja -DCMAKE_C_COMPILER=clang-14 -DCMAKE_BUILD_TYPE=Debug \
-    -DCMAKE_C_FLAGS='-O1 -fprofile-instr-generate -fcoverage-mapping' -DCORBEL_FUZZ_TOOL=ON \
-    -DCORBEL_SIM=OFF -DCORBEL_TESTS=OFF && ninja -C "$build" -j 2 fuzz_tool; } \
-    >"$out/build.log" 2>&1; then
+if ! { cmake -S "$root" --preset fuzz -B "$build" \
+    -DCMAKE_C_FLAGS='-fprofile-instr-generate -fcoverage-mapping' &&
+    ninja -C "$build" -j 2 "$harness"; } >"$out/build.log" 2>&1; then
     tail -5 "$out/build.log" >&2
     echo "report: the coverage build failed" >&2
     exit 2
 fi
-find "$dir"/sync/*/queue -maxdepth 1 -name 'id*' >"$out/queue.list"
-rm -f "$out"/*.profraw
-LLVM_PROFILE_FILE="$out/%p.profraw" xargs -a "$out/queue.list" "$tool" stats >"$out/operations.txt"
+rm -rf "$out"/*.profraw "$out/coverage" "$out"/minimised-*
+find "$dir"/sync/*/queue -maxdepth 1 -name 'id*' | sort >"$out/queue.list"
+if [ -n "$programs" ]; then
+    "$tool" stats "@$out/queue.list" >"$out/operations.txt"
+else
+    xargs -a "$out/queue.list" "$tool" -detect_leaks=0 -close_fd_mask=3 >"$out/run.log" 2>&1
+fi
 llvm-profdata-14 merge -sparse "$out"/*.profraw -o "$out/coverage.profdata"
-llvm-cov-14 report "$tool" -instr-profile="$out/coverage.profdata" "$root/src/core" "$root/src/x86" \
+rm -f "$out"/*.profraw
+export LLVM_PROFILE_FILE=/dev/null
+llvm-cov-14 report "$tool" -instr-profile="$out/coverage.profdata" "${sources[@]}" \
     >"$out/coverage.txt" 2>/dev/null
 llvm-cov-14 show "$tool" -instr-profile="$out/coverage.profdata" -format=html \
-    -output-dir="$out/coverage" "$root/src/core" "$root/src/x86" >/dev/null 2>&1
+    -output-dir="$out/coverage" "${sources[@]}" >/dev/null 2>&1
 
 # Edges over time, of all instances, as one picture.
 awk -F', *' -v W=800 -v H=400 '
@@ -58,33 +70,65 @@ awk -F', *' -v W=800 -v H=400 '
         print "</svg>"
     }' "$dir"/sync/*/plot_data >"$out/coverage.svg"
 
+# stat FIELD: over all instances.
 stat() {
-    awk -v f="$1" '$1 == f {gsub("%", "", $3); n += $3} END {print n + 0}' "$dir"/sync/*/fuzzer_stats
+    cat "$dir"/sync/*/fuzzer_stats |
+        awk -v f="$1" '$1 == f {gsub("%", "", $3); n += $3} END {print n + 0}'
 }
 echo "target        $target"
 echo "executions    $(stat execs_done), $(stat execs_per_sec) a second in sum"
-# Hypercalls per program, from the queue.
-awk -v e="$(stat execs_per_sec)" '/ operations reached/ {
-    printf "hypercalls    %.0f a second in sum (%.1f per program)\n", e * $6 / $9, $6 / $9 }' \
-    "$out/operations.txt"
-echo "inputs        $(stat corpus_count), stability $(awk '$1 == "stability" {print $3}' "$dir"/sync/*/fuzzer_stats | sort -u | tr '\n' ' ')"
-tail -1 "$out/operations.txt"
+[ ! -f "$dir/core-seconds" ] || echo "core seconds  $(cat "$dir/core-seconds")"
+if [ -n "$programs" ]; then
+    # Hypercalls per program, from the queue.
+    awk -v e="$(stat execs_per_sec)" '/ operations reached/ {
+        printf "hypercalls    %.0f a second in sum (%.1f per program)\n", e * $6 / $9, $6 / $9
+        printf "operations    %d of %d reached\n", $1, $3}' "$out/operations.txt"
+fi
+echo "inputs        $(stat corpus_count), stability $(cat "$dir"/sync/*/fuzzer_stats | awk '$1 == "stability" {print $3}' | sort -u | tr '\n' ' ')"
 echo "coverage      $(awk '/^TOTAL/ {print $10 " of lines, " $7 " of functions"}' "$out/coverage.txt")"
-awk '/^(core|x86|src)?[a-z_\/]*\.c/ {split($1, p, "/"); m = $1; sub("/[^/]*$", "", m); l[m] += $8; x[m] += $9}
-    END {for (m in l) printf "  %-24s %5.1f%% of %d lines\n", m, 100 * (l[m] - x[m]) / l[m], l[m]}' \
+awk -v programs="$programs" '
+    /\.[ch] / {m = $1; if (programs && !sub("/[^/]*$", "", m)) m = "."; l[m] += $8; x[m] += $9}
+    END {for (m in l) if (l[m]) printf "  %-24s %5.1f%% of %d lines\n", m, 100 * (l[m] - x[m]) / l[m], l[m]}' \
     "$out/coverage.txt" | sort
-echo "by operation  $out/operations.txt"
+if [ -n "$programs" ]; then
+    echo "by operation  $out/operations.txt; made least:"
+    awk 'NR > 1 && NF >= 4 && $2 ~ /^[0-9]+$/ {print $2, $1}' "$out/operations.txt" | sort -n | head -5 |
+        awk '{printf "  %-36s %d\n", $2, $1}'
+fi
 echo "by line       $out/coverage/index.html"
 echo "over time     $out/coverage.svg"
 
+# wrong FILE: what was wrong first when it runs; small FILE TO: makes it smaller.
+wrong() {
+    if [ -n "$programs" ]; then
+        bash -c '{ timeout 60 "$1" check "$2" 2>&1; } || [ $? != 124 ] || echo hang' - "$tool" "$1" 2>/dev/null |
+            grep -m1 -oE '(MODEL|INV)-.*|check failed.*|leak .*|hang|SUMMARY.*|a .*'
+    else
+        bash -c '{ timeout 60 "$1" "$2" 2>&1; } || [ $? != 124 ] || echo hang' - "$tool" "$1" 2>/dev/null |
+            grep -m1 -oE 'SUMMARY.*|hang'
+    fi || echo 'nothing in this build'
+}
+small() {
+    if [ -n "$programs" ]; then
+        timeout 300 "$tool" minimise "$1" "$2" | tail -n +2
+    else
+        timeout 300 "$tool" -minimize_crash=1 -runs=10000 -exact_artifact_path="$2" "$1" >/dev/null 2>&1 || true
+        [ ! -f "$2" ] || echo "$(wc -c <"$1") bytes made $(wc -c <"$2")"
+    fi
+}
 crashes=0
 for f in "$dir"/sync/*/crashes/id* "$dir"/sync/*/hangs/id*; do
     [ -f "$f" ] || continue
     crashes=$((crashes + 1))
-    small=$out/minimised-$crashes
     echo
     echo "FOUND         $f"
-    "$tool" minimise "$f" "$small" || true
-    echo "replay:       corbel-sim replay $small"
+    echo "first wrong   $(wrong "$f")"
+    small "$f" "$out/minimised-$crashes" || true
+    [ -f "$out/minimised-$crashes" ] || cp "$f" "$out/minimised-$crashes"
+    if [ -n "$programs" ]; then
+        echo "replay        $tool replay $out/minimised-$crashes"
+    else
+        echo "replay        $tool $out/minimised-$crashes"
+    fi
 done
 [ $crashes != 0 ] || echo "found         nothing"

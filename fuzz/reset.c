@@ -8,7 +8,7 @@
 
 #define LINE_SHIFT DIRTY_LINE_SHIFT
 #define LINE ((size_t)1 << LINE_SHIFT)
-#define LINES_MAX DIRTY_LINES_MAX
+#define LINES_MAX ((8u << 20) >> LINE_SHIFT)
 
 bool dirty_is_noted; /* dirty.c, if it is linked, says so */
 
@@ -19,13 +19,13 @@ struct line {
 
 uint8_t *dirty_base;
 size_t dirty_bytes;
-uint8_t dirty_line[LINES_MAX];
 
 static struct {
     uint8_t *saved;
+    struct zero_lines zero;
     size_t count;
-    bool taken;
     uint32_t list[LINES_MAX]; /* lines that are dirty */
+    uint8_t clean[LINES_MAX]; /* DIRTY_CLEAN or DIRTY_ZERO: what a line's byte goes back to */
 } region;
 
 static void *map_bytes(size_t n)
@@ -39,50 +39,91 @@ static void *map_bytes(size_t n)
     return p;
 }
 
+bool reset_tracks(void)
+{
+    return dirty_is_noted;
+}
+
+bool dirty_map(uintptr_t from, size_t bytes)
+{
+    uintptr_t first = (uintptr_t)dirty_shadow(from) & ~(uintptr_t)4095;
+    size_t n = (uintptr_t)dirty_shadow(from + bytes - 1) + 1 - first;
+    void *at = mmap((void *)first, n, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+    return at == (void *)first && madvise(at, n, MADV_DONTDUMP) == 0;
+}
+
 void reset_region(uint8_t *base, size_t bytes)
 {
     if (bytes >> LINE_SHIFT > LINES_MAX) {
         abort();
     }
+    if ((uintptr_t)base % LINE != 0 || bytes % LINE != 0) {
+        abort();
+    }
     dirty_base = base;
     dirty_bytes = bytes;
+    if (reset_tracks()) {
+        (void)dirty_map((uintptr_t)base, bytes); /* fails where all was mapped */
+    }
     region.saved = map_bytes(bytes);
 }
 
 void dirty_note(const void *p, size_t n)
 {
     size_t at = (size_t)((const uint8_t *)p - dirty_base), line, last;
+    uint8_t *shadow = dirty_shadow((uintptr_t)dirty_base);
 
     if (at >= dirty_bytes || n == 0) {
         return;
     }
     last = at + n - 1 < dirty_bytes ? (at + n - 1) >> LINE_SHIFT : (dirty_bytes - 1) >> LINE_SHIFT;
     for (line = at >> LINE_SHIFT; line <= last; line++) {
-        if (dirty_line[line] == 0) {
-            dirty_line[line] = 1;
+        if (shadow[line] != 0) {
+            shadow[line] = 0;
             region.list[region.count++] = (uint32_t)line;
         }
     }
 }
 
-bool reset_tracks(void)
+static bool line_is_zero(size_t line)
 {
-    return dirty_is_noted;
+    const uint64_t *word = (const void *)(dirty_base + (line << LINE_SHIFT));
+    uint64_t any = 0;
+
+    for (size_t i = 0; i < LINE / sizeof(*word); i++) {
+        any |= word[i];
+    }
+    return any == 0;
 }
 
-static void forget(void)
+const struct zero_lines *reset_zero(void)
 {
-    for (size_t i = 0; i < region.count; i++) {
-        dirty_line[region.list[i]] = 0;
+    return reset_tracks() ? &region.zero : NULL;
+}
+
+bool reset_zero_holds(void)
+{
+    for (size_t i = 0; reset_tracks() && i < dirty_bytes >> LINE_SHIFT; i++) {
+        if (region.zero.line[i] == DIRTY_ZERO && !line_is_zero(i)) {
+            return false;
+        }
     }
-    region.count = 0;
+    return true;
 }
 
 void reset_take(void)
 {
+    uint8_t *shadow = dirty_shadow((uintptr_t)dirty_base);
+
     memcpy(region.saved, dirty_base, dirty_bytes);
-    forget();
-    region.taken = true;
+    region.count = 0;
+    for (size_t i = 0; reset_tracks() && i < dirty_bytes >> LINE_SHIFT; i++) {
+        region.clean[i] = line_is_zero(i) ? DIRTY_ZERO : DIRTY_CLEAN;
+        shadow[i] = region.clean[i];
+    }
+    region.zero = (struct zero_lines){shadow, (uintptr_t)dirty_base, dirty_bytes};
 }
 
 /* Not memcmp(), which the sanitizers and libFuzzer look into. */
@@ -113,6 +154,7 @@ static size_t compare_back(void)
 size_t reset_back(void)
 {
     size_t copied = region.count << LINE_SHIFT;
+    uint8_t *shadow = dirty_shadow((uintptr_t)dirty_base);
 
     if (!reset_tracks()) {
         return compare_back();
@@ -121,7 +163,7 @@ size_t reset_back(void)
         size_t at = (size_t)region.list[i] << LINE_SHIFT;
 
         *(struct line *)(void *)(dirty_base + at) = *(struct line *)(void *)(region.saved + at);
-        dirty_line[region.list[i]] = 0;
+        shadow[region.list[i]] = region.clean[region.list[i]];
     }
     region.count = 0;
     return copied;

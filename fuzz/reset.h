@@ -4,7 +4,7 @@
 #ifndef CORBEL_FUZZ_RESET_H
 #define CORBEL_FUZZ_RESET_H
 
-#include "base/types.h"
+#include "base/zero_lines.h"
 
 /* The region to guard; from now on writes are noted. */
 void reset_region(uint8_t *base, size_t bytes);
@@ -19,17 +19,37 @@ size_t reset_differs(void);
 uint64_t reset_hash(void);
 /* Is every write noted? */
 bool reset_tracks(void);
+/* What is known to be zero: it was in the snapshot, and no write was noted. NULL where
+ * they are not. */
+const struct zero_lines *reset_zero(void);
+/* True iff all of that is zero. */
+bool reset_zero_holds(void);
 
 /* Notes a write of n bytes at p. */
 void dirty_note(const void *p, size_t n);
 
-/* For dirty.c: whether it is there, and what it looks at for every store. */
+/* For dirty.c: whether it is there, and the region. */
 extern bool dirty_is_noted;
-#define DIRTY_LINE_SHIFT 7u
+#define DIRTY_LINE_SHIFT ZERO_LINE_SHIFT
 #define DIRTY_LINE ((size_t)1 << DIRTY_LINE_SHIFT)
-#define DIRTY_LINES_MAX ((8u << 20) >> DIRTY_LINE_SHIFT)
 extern uint8_t *dirty_base;
 extern size_t dirty_bytes;
-extern uint8_t dirty_line[DIRTY_LINES_MAX]; /* 1: written to */
+
+/* A byte for every line of the address space, at a place that the compiler is told
+ * (CMakeLists.txt): what is stored to a line whose byte is not 0 is noted first. It is
+ * one of these for the region's lines that were not written to; all others' is 0. The
+ * instrumentation compares bytes with the place in the line, as signed numbers: the least
+ * are below all. */
+#define DIRTY_SHADOW UINT64_C(0x7fff8000)
+#define DIRTY_CLEAN ((uint8_t)0x81)
+#define DIRTY_ZERO ((uint8_t)ZERO_LINE_KNOWN) /* and it is zero */
+
+/* Makes room for the lines of these addresses. False: it cannot, or there is some. */
+bool dirty_map(uintptr_t from, size_t bytes);
+
+static inline uint8_t *dirty_shadow(uintptr_t p)
+{
+    return (uint8_t *)((p >> DIRTY_LINE_SHIFT) + DIRTY_SHADOW);
+}
 
 #endif

@@ -243,7 +243,10 @@ uint64_t resolve_field(const struct op *o, unsigned f, unsigned i, const struct 
     uint16_t val = (uint16_t)(x->val + i);
 
     if (d->kind == K_ENUM) {
-        return x->mode <= M_EDGE ? d->values[x->val % d->arg] : x->val;
+        uint64_t listed = d->values[x->val % d->arg];
+
+        /* Raw numbers are half of them near what is listed. */
+        return x->mode <= M_EDGE ? listed : x->val < 0x8000 ? x->val : listed + x->val / 64 % 512;
     }
     switch (x->mode) {
     case M_LIVE:

@@ -27,21 +27,44 @@ static void count(void *arg, const struct op_done *d)
     }
 }
 
+static bool run(const char *path)
+{
+    static struct program p;
+    struct exec_options o = {.hooks = {.done = count}};
+    const char *wrong = tool_load(path, &p) == 0 ? exec_run(&p, &o) : NULL;
+
+    if (wrong != NULL) {
+        fprintf(stderr, "%s: %s\n", path, wrong);
+    }
+    return wrong == NULL;
+}
+
+/* A file of paths: a campaign has more inputs than a command line has room. */
+static bool run_list(const char *list)
+{
+    FILE *f = fopen(list, "r");
+    char path[4096];
+    bool ok = f != NULL;
+
+    if (f == NULL) {
+        perror(list);
+        return false;
+    }
+    while (ok && fgets(path, sizeof(path), f) != NULL) {
+        path[strcspn(path, "\n")] = '\0';
+        ok = run(path);
+    }
+    fclose(f);
+    return ok;
+}
+
 int tool_stats(int argc, char **argv)
 {
-    struct exec_options o = {.hooks = {.done = count}};
     unsigned reached = 0;
 
     for (int i = 0; i < argc; i++) {
-        static struct program p;
-
-        if (tool_load(argv[i], &p) == 0) {
-            const char *wrong = exec_run(&p, &o);
-
-            if (wrong != NULL) {
-                fprintf(stderr, "%s: %s\n", argv[i], wrong);
-                return 1;
-            }
+        if (!(argv[i][0] == '@' ? run_list(argv[i] + 1) : run(argv[i]))) {
+            return 1;
         }
     }
     printf("%-36s %10s %10s %10s  errors\n", "operation", "made", "good", "not made");
