@@ -42,12 +42,19 @@ static void read_fadt(const uint8_t *t, uint32_t len)
     sleep_known = dsdt && acpi_s5_find(dsdt, len, sleep_type);
 }
 
+static void read_madt(const uint8_t *t, uint32_t len)
+{
+    bare_acpi.has_madt = acpi_madt_parse(t, len, &bare_acpi.madt);
+    bare_acpi.madt_table = t;
+    bare_acpi.madt_len = len;
+}
+
 static void read_table(const uint8_t *t, uint32_t len)
 {
     if (acpi_table_is(t, "FACP"))
         read_fadt(t, len);
     else if (acpi_table_is(t, "APIC"))
-        bare_acpi.has_madt = acpi_madt_parse(t, len, &bare_acpi.madt);
+        read_madt(t, len);
     else if (acpi_table_is(t, "MCFG"))
         bare_acpi.has_mcfg = acpi_mcfg_parse(t, len, &bare_acpi.mcfg);
     else if (acpi_table_is(t, "HPET") && !acpi_hpet_parse(t, len, &bare_acpi.hpet))

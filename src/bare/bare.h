@@ -173,7 +173,8 @@ struct cpu_area {
     uint32_t apic_id;
     uint32_t stage; /* atomic: enum cpu_stage */
     uint32_t nmi_count;
-    uint64_t tsc_ask, tsc_answer;                   /* atomic: smp.c compares clocks */
+    uint64_t tsc_ask, tsc_answer;                   /* atomic: tsc_sync.c compares clocks */
+    uint64_t tsc_move;                              /* by how much its TSC goes on, wrapping */
     uint64_t timer_count, kick_count, serial_count; /* interrupts taken */
     struct bare_stack stack[BARE_STACKS];
     uint64_t gdt[5] __attribute__((aligned(16)));
@@ -229,7 +230,9 @@ enum selftest {
     SELFTEST_STACK,
     SELFTEST_TEXT,
     SELFTEST_DATA,
-    SELFTEST_DIRECTMAP
+    SELFTEST_DIRECTMAP,
+    SELFTEST_TSC,      /* the other CPUs' TSCs start far from the first one's */
+    SELFTEST_TSC_STUCK /* the same, and they stay there */
 };
 struct bare_options {
     uint64_t mem;             /* mem=: RAM from this address on is left alone; 0: no limit */
@@ -246,6 +249,8 @@ struct bare_options {
     bool silo;          /* xsm=silo, or silo */
     bool x2apic;        /* x2apic=: use it where there is one */
     bool smep, smap;    /* smep=, smap= */
+    bool apicv;         /* apicv=: virtual interrupts where the CPU has them */
+    bool vmx_timer;     /* vmx-timer=: the preemption timer */
     bool first_light;   /* selftest: first_light.c even if there are guests */
     enum selftest selftest;
 };
@@ -358,6 +363,13 @@ void smp_stop(void);
 /* entry.S leads a starting CPU here. */
 _Noreturn void smp_main(struct cpu_area *area);
 
+/* tsc_sync.c: all CPUs' TSCs show the same, but for what no message between them can
+ * tell. The boot CPU compares a's, which has come to tsc_obey(), to its own and sets it.
+ * False, with a line in the log: that is not possible, and a must not be used. */
+bool tsc_sync(struct cpu_area *a);
+/* The other CPU's side; the same answer. */
+bool tsc_obey(struct cpu_area *a);
+
 /* clock.c: TSC against the HPET or the PIT. */
 /* System time begins here; it can be told from clock_init() on, before it is 0. */
 void clock_begin(void);
@@ -376,7 +388,9 @@ struct bare_acpi {
     struct acpi_madt madt;
     struct acpi_mcfg mcfg;
     struct acpi_fadt fadt;
-    uint64_t hpet; /* physical address, 0: none */
+    uint64_t hpet;             /* physical address, 0: none */
+    const uint8_t *madt_table; /* itself, for acpi_madt_nmi(); NULL: none */
+    uint32_t madt_len;
     unsigned tables, broken;
 };
 extern struct bare_acpi bare_acpi;

@@ -1,6 +1,7 @@
 /* System time from the TSC, calibrated against the HPET or channel 2 of the PIT;
  * the wall clock from the CMOS clock. */
 #include "bare/bare.h"
+#include "bare/guest.h"
 
 #include "base/arith.h"
 #include "base/string.h"
@@ -182,9 +183,12 @@ uint64_t port_time_now(void)
     return high + low;
 }
 
+/* Interrupts are off but in a guest and in port_cpu_idle(): there is no other place where
+ * the timer would be noticed. */
 void port_timer_arm(uint64_t deadline_ns)
 {
-    lapic_timer_arm(deadline_ns);
+    if (!guest_timer_arm(deadline_ns))
+        lapic_timer_arm(deadline_ns);
 }
 
 /* The CMOS clock's registers in BCD: seconds, minutes, hours, day, month, year. */

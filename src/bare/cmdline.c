@@ -19,6 +19,8 @@ struct bare_options options = {
     .console_com1 = true,
     .timestamps = true,
     .x2apic = true,
+    .apicv = true,
+    .vmx_timer = true,
     .smep = true,
     .smap = true,
 };
@@ -32,8 +34,9 @@ struct choice {
 static const struct choice log_choices[] = {{"none", 0}, {"error", 1}, {"warning", 2},
                                             {"info", 3}, {"debug", 4}, {"all", 4}};
 static const struct choice selftest_choices[] = {
-    {"panic", SELFTEST_PANIC}, {"stack", SELFTEST_STACK},         {"text", SELFTEST_TEXT},
-    {"data", SELFTEST_DATA},   {"directmap", SELFTEST_DIRECTMAP},
+    {"panic", SELFTEST_PANIC},         {"stack", SELFTEST_STACK},         {"text", SELFTEST_TEXT},
+    {"data", SELFTEST_DATA},           {"directmap", SELFTEST_DIRECTMAP}, {"tsc", SELFTEST_TSC},
+    {"tsc-stuck", SELFTEST_TSC_STUCK},
 };
 
 static bool word_is(const char *w, size_t n, const char *name)
@@ -276,6 +279,8 @@ static bool understand(const char *w, size_t n)
     return is_ignored(w, n) || parse_switch(w, n, "noreboot", &options.noreboot) ||
            parse_switch(w, n, "silo", &options.silo) ||
            parse_switch(w, n, "x2apic", &options.x2apic) ||
+           parse_switch(w, n, "apicv", &options.apicv) ||
+           parse_switch(w, n, "vmx-timer", &options.vmx_timer) ||
            parse_switch(w, n, "smep", &options.smep) || parse_switch(w, n, "smap", &options.smap) ||
            parse_switch(w, n, "console_timestamps", &options.timestamps) ||
            parse_switch(w, n, "selftest", &options.first_light) || understand_value(w, n);

@@ -208,6 +208,17 @@ void guest_take_interrupts(void)
     __asm__ volatile("sti; nop; cli" ::: "memory");
 }
 
+bool guest_timer_arm(uint64_t deadline_ns)
+{
+    return engine == ENGINE_VMX && vmx_timer_arm(deadline_ns);
+}
+
+void guest_timer_idle(void)
+{
+    if (engine == ENGINE_VMX)
+        vmx_timer_idle();
+}
+
 /* CPUs that enter from here on see the flags; those inside leave, and come back. */
 void port_guest_flush(struct domain *d)
 {

@@ -58,6 +58,11 @@ bool guest_enter(struct port_guest *g, uint64_t dr7);
 void guest_left(struct port_guest *g);
 /* Takes the interrupts that wait on this CPU. */
 void guest_take_interrupts(void);
+/* The guest's run is to end at deadline_ns on this CPU. False: the engine has no timer of
+ * its own. True: it does so, but only while a guest runs. */
+bool guest_timer_arm(uint64_t deadline_ns);
+/* This CPU is about to halt: what that timer was armed for is the local APIC's now. */
+void guest_timer_idle(void);
 /* The hypervisor is about to use FPU registers itself: saves those of the guest. */
 void guest_fpu_release(void);
 
@@ -83,6 +88,8 @@ void svm_run(struct port_guest *g, struct guest_regs *regs, const struct guest_e
 void svm_leave(struct port_guest *g);
 
 const char *vmx_supported(void);
+bool vmx_timer_arm(uint64_t deadline_ns);
+void vmx_timer_idle(void);
 int vmx_cpu_start(void);
 void vmx_cpu_stop(void);
 int vmx_create(struct port_guest *g);

@@ -6,6 +6,7 @@
 #include "base/arith.h"
 #include "base/atomic.h"
 #include "port/time.h"
+#include "x86/firmware/acpi_nmi.h"
 
 #define MSR_APIC_BASE 0x1bu
 #define MSR_X2APIC 0x800u
@@ -21,6 +22,7 @@
 #define APIC_ICR 0x300u
 #define APIC_ICR_HIGH 0x310u
 #define APIC_LVT_TIMER 0x320u
+#define APIC_LVT_LINT 0x350u /* LINT0, LINT1 16 bytes further */
 #define APIC_TIMER_INITIAL 0x380u
 #define APIC_TIMER_CURRENT 0x390u
 #define APIC_TIMER_DIVIDE 0x3e0u
@@ -32,6 +34,10 @@
 #define ICR_OTHERS (3u << 18)
 #define SVR_ENABLE 0x100u
 #define LVT_MASKED 0x10000u
+#define LVT_DELIVERY 0x700u
+#define LVT_NMI 0x400u
+#define LVT_EXTINT 0x700u
+#define LVT_LOW 0x2000u
 #define LVT_TSC_DEADLINE (2u << 17)
 #define DIVIDE_BY_16 3u
 #define CALIBRATE_NS 10000000u
@@ -154,6 +160,26 @@ static void measure(void)
     apic_write(APIC_TIMER_INITIAL, 0);
 }
 
+/* The inputs that firmware says NMIs come by, which are edges whatever it says
+ * (10.5.1). Others stay as it left them, but for the legacy controllers', which are
+ * silent. */
+static void connect_nmi(void)
+{
+    struct acpi_nmi nmi;
+
+    if (!bare_acpi.madt_table)
+        return;
+    nmi = acpi_madt_nmi(bare_acpi.madt_table, bare_acpi.madt_len, lapic_id());
+    for (unsigned i = 0; i < ACPI_LINTS; i++) {
+        unsigned reg = APIC_LVT_LINT + 16 * i;
+
+        if (nmi.connected[i])
+            apic_write(reg, LVT_NMI | (nmi.low[i] ? LVT_LOW : 0));
+        else if ((apic_read(reg) & LVT_DELIVERY) == LVT_EXTINT)
+            apic_write(reg, LVT_MASKED | LVT_EXTINT);
+    }
+}
+
 void lapic_cpu_init(void)
 {
     uint64_t base = rdmsr(MSR_APIC_BASE);
@@ -164,6 +190,7 @@ void lapic_cpu_init(void)
         wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_X2);
     apic_write(APIC_TPR, 0);
     apic_write(APIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
+    connect_nmi();
     apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_16);
     apic_write(APIC_LVT_TIMER, (tsc_deadline ? LVT_TSC_DEADLINE : 0) | VECTOR_TIMER);
     /* The mode must have changed before the first deadline: 10.5.4.1. */

@@ -22,6 +22,7 @@ unsigned port_cpu_id(void)
  * off for one instruction. */
 void port_cpu_idle(void)
 {
+    guest_timer_idle();
     __asm__ volatile("sti; hlt; cli" ::: "memory");
 }
 

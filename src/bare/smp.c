@@ -13,7 +13,6 @@
 #define INIT_WAIT_US 10000u
 #define START_WAIT_US 200u
 #define ANSWER_WAIT_NS UINT64_C(200000000)
-#define TSC_QUESTIONS 16u
 #define HOLD_WAIT_NS UINT64_C(1000000000)
 
 /* entry.S: what runs from the page below 1 MiB. Its last words are the page tables,
@@ -25,42 +24,6 @@ static uint32_t holding; /* atomic */
 static void say_cpu_failed(unsigned cpu)
 {
     hv_log(1, "CPU %u (APIC %u) does not answer", cpu, bare_acpi.madt.cpu_apic_id[cpu]);
-}
-
-/* Asks a for its TSC some times: how far that is outside of what this CPU's own was
- * before and after, at least; 0: nothing to be seen. */
-static uint64_t tsc_distance(struct cpu_area *a)
-{
-    uint64_t worst = 0;
-
-    for (uint64_t i = 1; i <= TSC_QUESTIONS; i++) {
-        uint64_t before = rdtsc(), after, theirs;
-
-        store_u64(&a->tsc_ask, i);
-        for (;;) {
-            theirs = load_u64(&a->tsc_answer);
-            after = rdtsc();
-            if (theirs != 0)
-                break;
-            port_cpu_relax();
-        }
-        store_u64(&a->tsc_answer, 0);
-        if (theirs < before)
-            worst = max_u64(worst, before - theirs);
-        else if (theirs > after)
-            worst = max_u64(worst, theirs - after);
-    }
-    return worst;
-}
-
-/* The starting CPU's side. */
-static void answer_tsc(struct cpu_area *a)
-{
-    for (uint64_t i = 1; i <= TSC_QUESTIONS; i++) {
-        while (load_u64(&a->tsc_ask) != i)
-            port_cpu_relax();
-        store_u64(&a->tsc_answer, rdtsc());
-    }
 }
 
 /* INIT, then up to two start-up IPIs; true iff the CPU has come to smp_main(). */
@@ -110,8 +73,8 @@ void smp_start(const struct bare_boot *boot)
         memory_fence();
         if (!start_one(a, boot->low_page))
             say_cpu_failed(i);
-        else if (tsc_distance(a) != 0)
-            hv_log(1, "CPU %u: its TSC differs: times will not be the same there", i);
+        else if (!tsc_sync(a))
+            store_u32(&a->stage, CPU_ABSENT);
     }
     paging_trampoline(0);
 }
@@ -144,7 +107,10 @@ _Noreturn void smp_main(struct cpu_area *a)
     lapic_cpu_init();
     guests = guest_cpu_start();
     store_u32(&a->stage, CPU_RUNNING);
-    answer_tsc(a);
+    if (!tsc_obey(a)) {
+        guest_cpu_stop();
+        machine_halt();
+    }
     if (guests)
         cpu_online(a->id);
     for (;;) {

@@ -57,6 +57,8 @@ enum exit_reason {
     EXIT_DR,        /* mov to or from a debug register */
     EXIT_UNDEFINED, /* an instruction no guest may use: gets #UD */
     EXIT_FAILED,    /* the engine refused the state: the domain crashes */
+    EXIT_EOI,       /* the CPU ended a level-triggered interrupt: apic.vector */
+    EXIT_APIC,      /* the CPU wrote the register at apic.offset into the local APIC's page */
     EXIT_REASONS
 };
 
@@ -104,6 +106,10 @@ struct guest_exit {
             uint8_t gpr;
             uint64_t value;
         } cr;
+        struct {
+            uint8_t vector;
+            uint16_t offset;
+        } apic;
         struct guest_event event;
     } u;
     struct guest_event vectoring; /* event whose delivery was interrupted, or EVENT_NONE */

@@ -86,6 +86,7 @@ void arch_domain_destroy(struct domain *d)
         return;
     }
     vdev_destroy(d);
+    vlapic_access_destroy(d);
     hvm_free_memory_map(d);
     d->arch = NULL;
     hyp_pages_free(a, order_of_bytes(sizeof(*a)));
@@ -112,13 +113,14 @@ int arch_vcpu_create(struct vcpu *v)
     a->deferred.type = EVENT_NONE;
     a->wait_sipi = true;
     v->arch = a;
+    vlapic_create(v);
     rc = port_guest_create(v);
     if (rc != 0) {
+        vlapic_destroy(v);
         v->arch = NULL;
         hyp_pages_free(a, order_of_bytes(sizeof(*a)));
         return rc;
     }
-    vlapic_create(v);
     return 0;
 }
 

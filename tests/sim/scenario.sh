@@ -146,11 +146,13 @@ neighbour-flood) with_neighbour 0 flood ;;
 acts-alone)
     acts 0 "--pcpus 1" 1 role=alone
     acts 0 "--pcpus 1 --audit-every 50" 1 role=alone
+    acts 0 "--pcpus 1" 1 "only=lapic-level upcall=gsi" only=leak
     ;;
 acts-smp)
     acts 0 "--pcpus 2" 2 role=alone
     acts 0 "--pcpus 2 --sched rtds --seed 3" 4 role=alone
     acts 0 "--pcpus 1 --audit-every 50" 3 role=alone
+    acts 0 "--pcpus 1" 2 only=leak only=leak
     ;;
 acts-pair)
     acts 0 "--pcpus 2" 1 "${duet[@]}"

@@ -10,15 +10,18 @@
 #             linux: a stock kernel to user space     that does not
 #             two: two of them, one of which panics   two-smp: the same on 2 CPUs
 #             linux-smp: one with 4 vCPUs on 2 CPUs
-#             fallback: engine and acts on a CPU without APIC virtualisation, PAUSE-loop
-#             exits and EPT pages of 1 GiB
+#             leak: two guests and three vCPUs on one CPU see nothing of each other's registers
+#             apic: what the CPU does of local APICs, in both modes, and level-triggered
+#             linux-xapic: a stock kernel that leaves the local APIC in xAPIC mode
+#             fallback: engine, acts, leak and apic on a CPU without APIC virtualisation,
+#             PAUSE-loop exits and EPT pages of 1 GiB, and without the timer
 #             refused: a CPU without unrestricted guest
 set -euo pipefail
 image=$1 guests=$2 programs=$3 scenario=$4
 run=$(cd "$(dirname "$0")/../../boot" && pwd)/run-bochs.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-configs=() bad=0
+configs=() bad=0 words=''
 clean='audit without them: 0 violations, 0 frames leaked'
 linux=$guests/cloud/vmlinuz
 
@@ -41,7 +44,7 @@ want() { # PATTERN...
 }
 
 boot() { # CPUS MEMORY SECONDS [CPU MODEL]
-    CORBEL_IMAGE=$image "$run" -s "$1" -m "$2" -t "$3" -p "${4:-corei7_skylake_x}" \
+    CORBEL_IMAGE=$image "$run" -c "$words" -s "$1" -m "$2" -t "$3" -p "${4:-corei7_skylake_x}" \
         "${configs[@]}" >"$work/raw" || bad=1
     tr -d '\r\0\033' <"$work/raw" >"$work/serial"
     cat "$work/serial"
@@ -64,11 +67,28 @@ smp)
     boot 2 256 900
     want '2 CPUs of 2 run' '^acts \| RESULT PASS' 'guest acts powered off' "$clean" '^RESULT PASS'
     ;;
+leak)
+    guest a "$programs/acts.elf" 32 2 'only=leak hw=1'
+    guest b "$programs/acts.elf" 32 1 'only=leak hw=1'
+    boot 1 256 300
+    want '^a \| PASS leak-two' '^a \| RESULT PASS' '^b \| RESULT PASS' "$clean" '^RESULT PASS'
+    ;;
+apic)
+    guest a "$programs/acts.elf" 32 1 only=lapic
+    guest b "$programs/acts.elf" 32 1 'only=lapic-level upcall=gsi'
+    boot 1 256 300
+    want '^a \| RESULT PASS' '^b \| RESULT PASS' "$clean" '^RESULT PASS' \
+        'VT-x: EPT.*, timer, virtual interrupts$'
+    ;;
 fallback)
     guest engine "$programs/engine.elf" 32 1 ''
     guest acts "$programs/acts.elf" 64 1 ''
-    boot 1 256 900 corei7_sandy_bridge_2600k
+    guest a "$programs/acts.elf" 32 2 'only=leak hw=1'
+    guest b "$programs/acts.elf" 32 1 'only=lapic-level upcall=gsi'
+    words=vmx-timer=off
+    boot 1 512 900 corei7_sandy_bridge_2600k
     want '^engine \| RESULT PASS' '^acts \| RESULT PASS' "$clean" '^RESULT PASS' \
+        '^a \| PASS leak-two' '^a \| RESULT PASS' '^b \| RESULT PASS' \
         'VT-x: EPT, unrestricted guest, VPID, RDTSCP, WBINVD$'
     ;;
 refused)
@@ -90,6 +110,11 @@ hostile)
     ;;
 linux)
     guest one "$linux" 128 1 'console=hvc0 quiet corbel.test=boot'
+    boot 1 512 1500
+    want '^one \| .*corbel: user space reached' 'guest one powered off' "$clean" '^RESULT PASS'
+    ;;
+linux-xapic)
+    guest one "$linux" 128 1 'console=hvc0 nox2apic quiet corbel.test=boot'
     boot 1 512 1500
     want '^one \| .*corbel: user space reached' 'guest one powered off' "$clean" '^RESULT PASS'
     ;;

@@ -5,6 +5,7 @@
 #   PROGRAMS  the folder with hostile.elf
 #   SCENARIO  smp: four CPUs       maxcpus: two of them          uefi: started by UEFI firmware
 #             bochs: VT-x, x2APIC, two CPUs, no guest            words: the command line
+#             tsc: CPUs whose TSCs differ (Bochs, by TSC_ADJUST and without)
 #             memory: what the hypervisor uses of 4 GiB          keys: input on the serial line
 #             faults: NMIs and a machine check
 #             formats: kernels packed in each way
@@ -71,6 +72,23 @@ bochs)
     tr -d '\r\0\033' <"$work/raw" >"$work/serial"
     cat "$work/serial"
     want 'x2APIC, TSC-deadline timer' '2 CPUs of 2 run' "${passed[@]}"
+    ;;
+tsc)
+    bochs() { # MODEL WORD
+        timeout 300 "$here/../../boot/run-bochs.sh" -s 2 -m 256 -p "$1" -c "$2" \
+            >"$work/raw" || bad=1
+        tr -d '\r\0\033' <"$work/raw" >"$work/serial"
+        cat "$work/serial"
+    }
+    bochs corei7_skylake_x selftest=tsc
+    want 'CPU 1: its TSC was 687194[0-9]{5} ticks ahead of the first.*: adjusted' \
+        '2 CPUs of 2 run' 'interrupts: woken 10 times of 10' "${passed[@]}"
+    bochs corei7_sandy_bridge_2600k selftest=tsc
+    want 'CPU 1: its TSC was 687194[0-9]{5} ticks ahead of the first.*: set' \
+        '2 CPUs of 2 run' 'interrupts: woken 10 times of 10' "${passed[@]}"
+    bochs corei7_skylake_x selftest=tsc-stuck
+    want 'CPU 1: its TSC is 687194[0-9]{5} ticks off and cannot be set' '1 CPUs of 2 run' \
+        "${passed[@]}"
     ;;
 words)
     run 120 -s 2 -m 256 -c "com1=115200,8n1,0x3f8,4 console=com1 loglvl=all guest_loglvl=none/all \
@@ -161,7 +179,9 @@ faults)
     wait "$qemu" || true
     tr -d '\r\0\033' <"$work/raw" >"$work/serial"
     cat "$work/serial"
-    want 'CPU 0 .*NMIs [1-9]' '^PANIC: exception 18' '^machine check status 0000000000000005' \
+    # QEMU's firmware has connected LINT1 of every CPU.
+    want 'CPU 0 .*NMIs [1-9]' 'CPU 1 .*NMIs [1-9]' '^PANIC: exception 18' \
+        '^machine check status 0000000000000005' \
         '^bank 1: status be00000000000000 address 000000000feed000' '^on CPU 1' \
         '^  .* smp_main\+0x' '^halted'
     ;;

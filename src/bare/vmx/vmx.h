@@ -11,22 +11,23 @@
 /* The engine's part of a vCPU: one page. Its VMCS is active on at most one CPU,
  * that where v runs or ran last (24.1). */
 struct vmx_vcpu {
-    uint8_t *vmcs;         /* the VMCS region: the CPU's business only */
-    uint8_t *virtual_apic; /* the virtual-APIC page: of it only TPR is used */
+    uint8_t *vmcs; /* the VMCS region: the CPU's business only */
     struct port_guest *g;
     uint16_t vpid;     /* 0: this CPU has none */
     bool launched;     /* since the last VMCLEAR: VMRESUME, not VMLAUNCH */
     bool in_long_mode; /* VMCS_ENTRY_CTL has ENTRY_CTL_IA32E */
     bool stale;        /* linear translations of the vCPU are to be dropped */
     uint8_t soft_len;  /* length of the INT3, INTO or ICEBP that was intercepted */
-    uint8_t cr8;       /* as the virtual-APIC page has it */
     uint8_t threshold; /* VMCS_TPR_THRESHOLD */
+    bool access;       /* VMCS_APIC_ACCESS names a frame */
+    uint32_t apic;     /* of PROC2_APIC, what the VMCS has */
     uint32_t cpu;      /* where the VMCS is active, GUEST_NO_CPU: nowhere */
 
     /* What the VMCS holds, to save accesses to it. */
-    uint32_t proc, blocking;
+    uint32_t proc, proc2, blocking; /* proc2: without those of apic */
     uint64_t rip, rsp, rflags, dr7;
     uint64_t cr0_shadow, cr4_shadow, efer;
+    uint64_t eoi_exits[4];
     uint64_t host_rsp;
 
     /* What it has no room for. The MSRs are in the CPU while it owns them. */
@@ -39,6 +40,8 @@ struct vmx_cpu {
     uint8_t *vmxon;           /* the VMXON region, NULL: not in VMX operation */
     struct vmx_vcpu *current; /* whose VMCS is current, or NULL */
     struct vmx_vcpu *msrs;    /* whose STAR to KERNEL_GS_BASE the CPU holds, or NULL */
+    uint64_t deadline;        /* TSC at which a guest's run is to end: VMCS_TIMER */
+    uint64_t deadline_ns;     /* the same as system time */
 };
 extern struct vmx_cpu vmx_cpus[MAX_CPUS];
 
@@ -48,6 +51,8 @@ struct vmx_controls {
     uint32_t pin, proc, proc2, exit, entry;
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1; /* of guests */
     bool flush_l1d, clear_buffers; /* before an entry: the CPU has L1TF, MDS */
+    uint8_t timer_shift;           /* of the TSC, for VMCS_TIMER */
+    bool apic;                     /* registers and interrupts of local APICs are the CPU's */
 };
 extern struct vmx_controls vmx_controls;
 
@@ -61,10 +66,17 @@ void vmx_grab(struct vmx_vcpu *x);
 /* The same VMCS may be wanted elsewhere next: no effect on the CPU where the vCPU
  * runs. */
 void vmx_release(struct vmx_vcpu *x);
+/* Where the bitmap of MSRs is, by whether the CPU does the registers of x2APIC mode. */
+uint64_t vmx_msr_bitmap(bool x2apic);
 /* Takes x's MSRs out of this CPU. */
 void vmx_take_msrs(struct vmx_vcpu *x);
 /* Gives it x's. */
 void vmx_give_msrs(struct vmx_vcpu *x);
+
+/* vmx_apic.c: the fields of a new VMCS, which is current. */
+void vmx_apic_create(struct vmx_vcpu *x);
+/* Before an entry: the VMCS follows x86's local APIC. */
+void vmx_apic_enter(struct vmx_vcpu *x);
 
 /* vmx_state.c: the PDPTEs of PAE paging, from the guest's memory (26.3.2.4). */
 void vmx_load_pdptes(struct vmx_vcpu *x);

@@ -134,12 +134,15 @@ static void find_controls(struct vmx_controls *c)
                           PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_MONITOR | PROC_SECONDARY;
 
     c->revision = (uint32_t)(rdmsr(MSR_VMX_BASIC) & VMX_BASIC_REVISION);
-    c->pin = adjust(MSR_VMX_TRUE_PIN, PIN_EXT_INT | PIN_NMI | PIN_VIRTUAL_NMI);
+    c->pin = adjust(MSR_VMX_TRUE_PIN,
+                    PIN_EXT_INT | PIN_NMI | PIN_VIRTUAL_NMI | (options.vmx_timer ? PIN_TIMER : 0));
+    c->timer_shift = VMX_MISC_TIMER_SHIFT(rdmsr(MSR_VMX_MISC));
     c->proc = adjust(MSR_VMX_TRUE_PROC, proc);
     c->proc2 = adjust(MSR_VMX_PROC2, PROC2_EPT | PROC2_RDTSCP | PROC2_VPID | PROC2_WBINVD |
                                          PROC2_UNRESTRICTED | PROC2_PAUSE_LOOP);
     if ((rdmsr(MSR_VMX_EPT_VPID) & VPID_NEEDS) != VPID_NEEDS)
         c->proc2 &= ~PROC2_VPID;
+    c->apic = options.apicv && (adjust(MSR_VMX_PROC2, PROC2_APIC) & PROC2_APIC) == PROC2_APIC;
     c->exit = adjust(MSR_VMX_TRUE_EXIT, EXIT_CTL_SAVE_DEBUG | EXIT_CTL_HOST_64 | EXIT_CTL_LOAD_PAT |
                                             EXIT_CTL_LOAD_EFER);
     c->entry =
@@ -165,11 +168,12 @@ static void say_controls(const struct vmx_controls *c)
 {
     uint64_t cap = rdmsr(MSR_VMX_EPT_VPID);
 
-    hv_log(2, "VT-x: EPT%s, unrestricted guest%s%s%s%s",
+    hv_log(2, "VT-x: EPT%s, unrestricted guest%s%s%s%s%s%s",
            cap & EPT_CAP_1G ? " with 1 GiB pages" : "", c->proc2 & PROC2_VPID ? ", VPID" : "",
            c->proc2 & PROC2_RDTSCP ? ", RDTSCP" : "",
            c->proc2 & PROC2_PAUSE_LOOP ? ", PAUSE loops" : "",
-           c->proc2 & PROC2_WBINVD ? ", WBINVD" : "");
+           c->proc2 & PROC2_WBINVD ? ", WBINVD" : "", c->pin & PIN_TIMER ? ", timer" : "",
+           c->apic ? ", virtual interrupts" : "");
     if (c->flush_l1d || c->clear_buffers)
         hv_log(2, "VT-x: each entry clears%s%s", c->flush_l1d ? " the L1 data cache" : "",
                c->clear_buffers ? " the CPU's buffers" : "");

@@ -241,6 +241,33 @@ static const char *non_register_state(const struct entry_state *s)
     return vmread(VMCS_LINK) != UINT64_MAX ? "a linked VMCS" : NULL;
 }
 
+/* 26.2.1.1, of it what a VMCS changes after it was made, and what goes with that. */
+static const char *control_fault(struct vmx_vcpu *x)
+{
+    uint32_t pin = (uint32_t)vmread(VMCS_PIN), proc = (uint32_t)vmread(VMCS_PROC);
+    uint32_t proc2 = (uint32_t)vmread(VMCS_PROC2);
+    uint64_t threshold = vmread(VMCS_TPR_THRESHOLD);
+
+    if (!(proc & PROC_TPR_SHADOW) && (proc2 & PROC2_APIC & ~PROC2_APIC_ACCESS))
+        return "a virtual APIC without TPR shadow";
+    if ((proc2 & PROC2_X2APIC) && (proc2 & PROC2_APIC_ACCESS))
+        return "both modes of the virtual APIC";
+    if ((proc2 & PROC2_VIRTUAL_INTERRUPTS) && !(pin & PIN_EXT_INT))
+        return "virtual interrupts without exits by interrupts";
+    if (vmread(VMCS_VIRTUAL_APIC) % PAGE_SIZE)
+        return "a virtual-APIC page that is not aligned";
+    if ((proc2 & PROC2_APIC_ACCESS) && vmread(VMCS_APIC_ACCESS) % PAGE_SIZE)
+        return "an APIC-access page that is not aligned";
+    if (!(proc2 & PROC2_VIRTUAL_INTERRUPTS) && threshold > 15)
+        return "a TPR threshold beyond 15";
+    if (!(proc2 & (PROC2_VIRTUAL_INTERRUPTS | PROC2_APIC_ACCESS)) &&
+        threshold > vlapic_tpr(x->g->v))
+        return "a TPR threshold above the TPR";
+    if ((vmread(VMCS_EXIT_CTL) & EXIT_CTL_SAVE_TIMER) && !(pin & PIN_TIMER))
+        return "a timer that is saved but does not run";
+    return "a check that is not known here";
+}
+
 static const char *guest_state_fault(void)
 {
     static const char *(*const checks[])(const struct entry_state *) = {
@@ -270,9 +297,10 @@ void vmx_diagnose_vmfail(struct vmx_vcpu *x)
     hv_log(0, "VT-x: VM entry of domain %u vCPU %u: error %lu, %s", d->id, x->g->v->id, error,
            what ? what : "unknown");
     if (error == 7)
-        hv_log(0, "VT-x: pin %lx proc %lx %lx exit %lx entry %lx event %lx EPTP %lx",
-               vmread(VMCS_PIN), vmread(VMCS_PROC), vmread(VMCS_PROC2), vmread(VMCS_EXIT_CTL),
-               vmread(VMCS_ENTRY_CTL), vmread(VMCS_ENTRY_EVENT), vmread(VMCS_EPTP));
+        hv_log(0, "VT-x: %s: pin %lx proc %lx %lx exit %lx entry %lx event %lx EPTP %lx",
+               control_fault(x), vmread(VMCS_PIN), vmread(VMCS_PROC), vmread(VMCS_PROC2),
+               vmread(VMCS_EXIT_CTL), vmread(VMCS_ENTRY_CTL), vmread(VMCS_ENTRY_EVENT),
+               vmread(VMCS_EPTP));
 }
 
 void vmx_diagnose_entry(struct vmx_vcpu *x, uint32_t reason, uint64_t qualification)

@@ -3,6 +3,7 @@
 #include "bare/vmx/vmx.h"
 
 #include "core/console/console.h"
+#include "x86/hvm/vlapic.h"
 #include "x86/x86.h"
 
 #define CR_ACCESS_MOV_TO 0u
@@ -147,6 +148,21 @@ static void decode_ept(struct vmx_vcpu *x, struct guest_exit *out)
     out->u.fault2.fetch = (q & EPT_QUAL_FETCH) != 0;
 }
 
+/* What the CPU leaves of xAPIC mode is emulated as on CPUs that do none of it. */
+static void decode_apic_access(struct guest_exit *out)
+{
+    uint64_t q = vmread(VMCS_QUALIFICATION);
+    unsigned kind = APIC_QUAL_KIND(q);
+
+    out->reason = EXIT_FAULT2;
+    out->u.fault2.gpa = gaddr(LAPIC_BASE | (q & APIC_QUAL_OFFSET));
+    out->u.fault2.gla = 0;
+    out->u.fault2.exact = kind == APIC_READ || kind == APIC_WRITE;
+    out->u.fault2.read = kind == APIC_READ;
+    out->u.fault2.write = kind == APIC_WRITE;
+    out->u.fault2.fetch = kind == APIC_FETCH;
+}
+
 /* RDPMC: there are no counters. The exit comes after the CPU's own checks. */
 static void decode_rdpmc(struct guest_exit *out)
 {
@@ -162,6 +178,7 @@ static uint8_t plain_reason(uint32_t reason)
     case REASON_INIT:
     case REASON_SIPI:
     case REASON_TPR:
+    case REASON_TIMER:
         return EXIT_PREEMPTED;
     case REASON_TRIPLE_FAULT:
         return EXIT_TRIPLE;
@@ -238,6 +255,17 @@ void vmx_decode_exit(struct vmx_vcpu *x, const struct guest_regs *regs, struct g
         return;
     case REASON_RDPMC:
         decode_rdpmc(out);
+        return;
+    case REASON_APIC_ACCESS:
+        decode_apic_access(out);
+        return;
+    case REASON_EOI: /* behind the instruction, as the next: 29.1.4, 29.4.3.3 */
+        out->reason = EXIT_EOI;
+        out->u.apic.vector = (uint8_t)vmread(VMCS_QUALIFICATION);
+        return;
+    case REASON_APIC_WRITE:
+        out->reason = EXIT_APIC;
+        out->u.apic.offset = vmread(VMCS_QUALIFICATION) & APIC_QUAL_OFFSET;
         return;
     default:
         out->reason = plain_reason(reason);

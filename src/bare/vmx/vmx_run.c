@@ -2,12 +2,13 @@
  * itself asks of the host (SDM Vol. 3 26, 27). */
 #include "bare/vmx/vmx.h"
 
+#include "base/arith.h"
 #include "core/time/tsc.h"
+#include "port/time.h"
 #include "x86/hvm/hvm.h"
 #include "x86/x86.h"
 
 #define INV_ONE_CONTEXT 1u
-#define TPR_OFFSET 0x80u /* in the virtual-APIC page: 29.1.1 */
 #define VECTOR_MC 18u
 
 struct inv_descriptor {
@@ -105,28 +106,34 @@ static void write_windows(struct vmx_vcpu *x, const struct guest_entry *in)
     }
 }
 
-/* MOV CR8 goes to the virtual-APIC page; a lower value than before exits, as it
- * may let an interrupt through (29.1.2). */
-static void write_tpr(struct vmx_vcpu *x)
+bool vmx_timer_arm(uint64_t deadline_ns)
 {
-    uint8_t cr8 = vlapic_tpr(x->g->v);
-
-    if (cr8 == x->cr8)
-        return;
-    x->cr8 = cr8;
-    x->virtual_apic[TPR_OFFSET] = (uint8_t)(cr8 << 4);
-    vmwrite(VMCS_TPR_THRESHOLD, cr8);
+    if (!(vmx_controls.pin & PIN_TIMER))
+        return false;
+    vmx_this_cpu()->deadline = deadline_ns == TIME_NEVER ? UINT64_MAX : clock_tsc_at(deadline_ns);
+    vmx_this_cpu()->deadline_ns = deadline_ns;
+    return true;
 }
 
-static void read_tpr(struct vmx_vcpu *x)
+/* Each time: the local APIC may have fired for the same before it was quite due. */
+void vmx_timer_idle(void)
 {
-    uint8_t cr8 = x->virtual_apic[TPR_OFFSET] >> 4;
+    if (vmx_controls.pin & PIN_TIMER)
+        lapic_timer_arm(vmx_this_cpu()->deadline_ns);
+}
 
-    if (cr8 != x->cr8) {
-        vlapic_set_tpr(x->g->v, cr8);
-        x->cr8 = cr8;
-        vmwrite(VMCS_TPR_THRESHOLD, cr8);
-    }
+/* 25.5.1. It counts in the guest only, so each entry says how much is left; at 0 the exit
+ * comes before the first instruction. */
+static void write_timer(void)
+{
+    uint64_t deadline, now;
+
+    if (!(vmx_controls.pin & PIN_TIMER))
+        return;
+    deadline = vmx_this_cpu()->deadline;
+    now = rdtsc();
+    vmwrite(VMCS_TIMER,
+            deadline > now ? min_u64((deadline - now) >> vmx_controls.timer_shift, UINT32_MAX) : 0);
 }
 
 static void prepare(struct vmx_vcpu *x, const struct guest_regs *regs, const struct guest_entry *in)
@@ -138,7 +145,7 @@ static void prepare(struct vmx_vcpu *x, const struct guest_regs *regs, const str
         inject(x, &in->inject);
     write_blocking(x, blocking);
     write_windows(x, in);
-    write_tpr(x);
+    vmx_apic_enter(x);
     if (vmx_this_cpu()->msrs != x)
         vmx_give_msrs(x);
     if (read_cr2() != x->cr2)
@@ -169,6 +176,7 @@ static bool enter(struct vmx_vcpu *x, struct guest_regs *regs)
         invvpid(x);
         x->stale = false;
     }
+    write_timer();
     clear_leaks();
     entered = vmx_enter(regs, x->launched, &x->host_rsp);
     guest_left(x->g);
@@ -225,7 +233,6 @@ void vmx_run(struct port_guest *g, struct guest_regs *regs, const struct guest_e
     }
     x->launched = true;
     read_regs(x, regs);
-    read_tpr(x);
     vmx_decode_exit(x, regs, out);
     serve_host(reason & REASON_BASIC);
 }

@@ -19,6 +19,8 @@
 #define MSR_SYSENTER_ESP 0x175u
 #define MSR_SYSENTER_EIP 0x176u
 #define MSR_VMX_BASIC 0x480u
+#define MSR_VMX_MISC 0x485u
+#define VMX_MISC_TIMER_SHIFT(v) ((v)&31u) /* appendix A.6: bit of the TSC that counts it down */
 #define MSR_VMX_CR0_FIXED0 0x486u
 #define MSR_VMX_CR0_FIXED1 0x487u
 #define MSR_VMX_CR4_FIXED0 0x488u
@@ -29,6 +31,7 @@
 #define MSR_VMX_TRUE_PROC 0x48eu
 #define MSR_VMX_TRUE_EXIT 0x48fu
 #define MSR_VMX_TRUE_ENTRY 0x490u
+#define MSR_X2APIC 0x800u /* the first register of the local APIC */
 #define MSR_STAR 0xc0000081u
 #define MSR_LSTAR 0xc0000082u
 #define MSR_CSTAR 0xc0000083u
@@ -55,6 +58,7 @@
 #define PIN_EXT_INT (1u << 0)
 #define PIN_NMI (1u << 3)
 #define PIN_VIRTUAL_NMI (1u << 5)
+#define PIN_TIMER (1u << 6)
 
 /* Primary processor-based controls, table 24-6. */
 #define PROC_INT_WINDOW (1u << 2)
@@ -73,11 +77,17 @@
 #define PROC_CR3_STORE (1u << 16)
 
 /* Secondary processor-based controls, table 24-7. */
+#define PROC2_APIC_ACCESS (1u << 0)
 #define PROC2_EPT (1u << 1)
 #define PROC2_RDTSCP (1u << 3)
+#define PROC2_X2APIC (1u << 4)
 #define PROC2_VPID (1u << 5)
 #define PROC2_WBINVD (1u << 6)
 #define PROC2_UNRESTRICTED (1u << 7)
+#define PROC2_APIC_REGISTERS (1u << 8)
+#define PROC2_VIRTUAL_INTERRUPTS (1u << 9)
+#define PROC2_APIC                                                                                 \
+    (PROC2_APIC_ACCESS | PROC2_X2APIC | PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTERRUPTS)
 #define PROC2_PAUSE_LOOP (1u << 10)
 
 /* VM-exit and VM-entry controls, tables 24-11 and 24-14. */
@@ -85,6 +95,7 @@
 #define EXIT_CTL_HOST_64 (1u << 9)
 #define EXIT_CTL_LOAD_PAT (1u << 19)
 #define EXIT_CTL_LOAD_EFER (1u << 21)
+#define EXIT_CTL_SAVE_TIMER (1u << 22)
 #define ENTRY_CTL_LOAD_DEBUG (1u << 2)
 #define ENTRY_CTL_IA32E (1u << 9)
 #define ENTRY_CTL_LOAD_PAT (1u << 14)
@@ -96,13 +107,16 @@ enum vmcs_field {
     VMCS_GUEST_ES_SEL = 0x0800, /* CS, SS, DS, FS, GS, LDTR, TR follow, two apart */
     VMCS_GUEST_SS_SEL = 0x0804,
     VMCS_GUEST_TR_SEL = 0x080e,
-    VMCS_HOST_ES_SEL = 0x0c00, /* CS, SS, DS, FS, GS, TR follow */
+    VMCS_GUEST_INTERRUPTS = 0x0810, /* RVI, and SVI above it */
+    VMCS_HOST_ES_SEL = 0x0c00,      /* CS, SS, DS, FS, GS, TR follow */
     VMCS_IO_BITMAP_A = 0x2000,
     VMCS_IO_BITMAP_B = 0x2002,
     VMCS_MSR_BITMAP = 0x2004,
     VMCS_TSC_OFFSET = 0x2010,
     VMCS_VIRTUAL_APIC = 0x2012,
+    VMCS_APIC_ACCESS = 0x2014,
     VMCS_EPTP = 0x201a,
+    VMCS_EOI_EXITS = 0x201c, /* for 64 vectors; three follow, two apart */
     VMCS_GUEST_PHYSICAL = 0x2400,
     VMCS_LINK = 0x2800,
     VMCS_GUEST_DEBUGCTL = 0x2802,
@@ -146,6 +160,7 @@ enum vmcs_field {
     VMCS_GUEST_BLOCKING = 0x4824, /* interruptibility state */
     VMCS_GUEST_ACTIVITY = 0x4826,
     VMCS_GUEST_SYSENTER_CS = 0x482a,
+    VMCS_TIMER = 0x482e,
     VMCS_HOST_SYSENTER_CS = 0x4c00,
     VMCS_CR0_MASK = 0x6000,
     VMCS_CR4_MASK = 0x6002,
@@ -204,6 +219,11 @@ enum vmcs_field {
 #define EPT_QUAL_FINAL (1u << 8) /* the access itself, not a walk on its behalf */
 #define EPT_QUAL_NMI_UNBLOCKED (1u << 12)
 
+/* Qualification of APIC-access exits, table 27-6: offset and kind of access. */
+#define APIC_QUAL_OFFSET 0xfffu
+#define APIC_QUAL_KIND(q) ((q) >> 12 & 15u)
+enum { APIC_READ = 0, APIC_WRITE = 1, APIC_FETCH = 2 };
+
 /* Segment attributes, table 24-2. */
 #define SEG_ACCESSED 1u
 #define SEG_S 0x10u
@@ -247,13 +267,17 @@ enum vmx_reason {
     REASON_PAUSE = 40,
     REASON_ENTRY_MACHINE_CHECK = 41,
     REASON_TPR = 43,
+    REASON_APIC_ACCESS = 44,
+    REASON_EOI = 45,
     REASON_EPT_VIOLATION = 48,
     REASON_EPT_MISCONFIGURATION = 49,
     REASON_INVEPT = 50,
     REASON_RDTSCP = 51,
+    REASON_TIMER = 52,
     REASON_INVVPID = 53,
     REASON_WBINVD = 54,
     REASON_XSETBV = 55,
+    REASON_APIC_WRITE = 56,
 };
 #define REASON_BASIC 0xffffu
 #define REASON_ENTRY_FAILED (1u << 31)

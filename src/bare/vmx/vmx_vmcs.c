@@ -19,20 +19,34 @@
 #define PAUSE_WINDOW 4096u
 #define BITMAP_HALF (PAGE_SIZE / 4)
 
-/* One set for all vCPUs: every port exits, and every MSR but a few. */
+/* Shared by all vCPUs: every port exits, and every MSR but a few. */
 static uint8_t io_bitmaps[2 * PAGE_SIZE] __attribute__((aligned(4096)));
 static uint8_t msr_bitmap[PAGE_SIZE] __attribute__((aligned(4096)));
-static uint64_t vpids[VPID_WORDS]; /* bit per VPID in use */
-static uint64_t bitmaps_ready;     /* atomic */
+static uint8_t msr_bitmap_x2[PAGE_SIZE] __attribute__((aligned(4096))); /* in x2APIC mode */
+static uint64_t vpids[VPID_WORDS];                                      /* bit per VPID in use */
+static uint64_t bitmaps_ready;                                          /* atomic */
 
 /* Where and how MSRs are read or written without an exit: 24.6.9. */
-static void pass_msr(uint32_t msr, bool write)
+static void pass_msr(uint8_t bitmap[PAGE_SIZE], uint32_t msr, bool write)
 {
     unsigned at = (write ? 2u : 0u) + (msr >= 0xc0000000u ? 1u : 0u);
 
     msr &= 0x1fff;
-    msr_bitmap[at * BITMAP_HALF + msr / 8] &= (uint8_t) ~(1u << msr % 8);
+    bitmap[at * BITMAP_HALF + msr / 8] &= (uint8_t) ~(1u << msr % 8);
 }
+
+/* Registers that the CPU reads in the virtual-APIC page as x86 would (29.5): not what counts
+ * on its own, what is kept outside the page, or what x2APIC mode lays out otherwise. */
+static bool x2apic_reads(unsigned reg)
+{
+    return reg == LAPIC_ID || reg == LAPIC_VERSION || reg == LAPIC_TPR || reg == LAPIC_PPR ||
+           reg == LAPIC_LDR || reg == LAPIC_SVR || (reg >= LAPIC_ISR && reg < LAPIC_TMR) ||
+           (reg >= LAPIC_IRR && reg <= LAPIC_ESR) ||
+           (reg >= LAPIC_LVT_TIMER && reg <= LAPIC_TIMER_INITIAL) || reg == LAPIC_TIMER_DIVIDE;
+}
+
+/* Those that it writes with all consequences. */
+static const uint8_t x2apic_writes[] = {LAPIC_TPR, LAPIC_EOI, LAPIC_SELF_IPI};
 
 /* Those that the CPU switches, or vmx_give_msrs(). The values of the latter but
  * KERNEL_GS_BASE, which changes without an exit anyway, are to be known at any
@@ -48,11 +62,23 @@ static void bitmaps_fill(void)
     memset(io_bitmaps, 0xff, sizeof(io_bitmaps));
     memset(msr_bitmap, 0xff, sizeof(msr_bitmap));
     for (unsigned i = 0; i < ARRAY_SIZE(switched); i++) {
-        pass_msr(switched[i], false);
-        pass_msr(switched[i], true);
+        pass_msr(msr_bitmap, switched[i], false);
+        pass_msr(msr_bitmap, switched[i], true);
     }
     for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
-        pass_msr(known[i], false);
+        pass_msr(msr_bitmap, known[i], false);
+    memcpy(msr_bitmap_x2, msr_bitmap, sizeof(msr_bitmap_x2));
+    for (unsigned reg = 0; reg < LAPIC_SLOTS; reg++) {
+        if (x2apic_reads(reg))
+            pass_msr(msr_bitmap_x2, MSR_X2APIC + reg, false);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(x2apic_writes); i++)
+        pass_msr(msr_bitmap_x2, MSR_X2APIC + x2apic_writes[i], true);
+}
+
+uint64_t vmx_msr_bitmap(bool x2apic)
+{
+    return image_phys(x2apic ? msr_bitmap_x2 : msr_bitmap);
 }
 
 /* 0 when all are taken: such a vCPU goes without. */
@@ -171,7 +197,6 @@ static void write_controls(struct vmx_vcpu *x)
 
     vmwrite(VMCS_PIN, c->pin);
     vmwrite(VMCS_PROC, c->proc);
-    vmwrite(VMCS_PROC2, x->vpid ? c->proc2 : c->proc2 & ~PROC2_VPID);
     vmwrite(VMCS_EXIT_CTL, c->exit);
     vmwrite(VMCS_ENTRY_CTL, c->entry);
     /* #AC and #DB: their delivery may raise them again, for ever. */
@@ -183,12 +208,9 @@ static void write_controls(struct vmx_vcpu *x)
     vmwrite(VMCS_EXIT_MSR_LOADS, 0);
     vmwrite(VMCS_ENTRY_MSR_LOADS, 0);
     vmwrite(VMCS_ENTRY_EVENT, 0);
-    vmwrite(VMCS_TPR_THRESHOLD, 0);
     vmwrite(VMCS_TSC_OFFSET, 0);
     vmwrite(VMCS_IO_BITMAP_A, image_phys(io_bitmaps));
     vmwrite(VMCS_IO_BITMAP_B, image_phys(io_bitmaps + PAGE_SIZE));
-    vmwrite(VMCS_MSR_BITMAP, image_phys(msr_bitmap));
-    vmwrite(VMCS_VIRTUAL_APIC, phys(x->virtual_apic));
     vmwrite(VMCS_EPTP, x->g->v->domain->p2m.root.v << PAGE_SHIFT | EPTP_WB | EPTP_WALK_4);
     vmwrite(VMCS_LINK, UINT64_MAX);
     vmwrite(VMCS_CR0_MASK, ~CR0_GUEST_OWNED);
@@ -225,8 +247,7 @@ int vmx_create(struct port_guest *g)
     x->g = g;
     x->cpu = GUEST_NO_CPU;
     x->vmcs = hyp_pages_alloc(g->v->domain, 0, FRAME_HYP);
-    x->virtual_apic = hyp_pages_alloc(g->v->domain, 0, FRAME_HYP);
-    if (!x->vmcs || !x->virtual_apic) {
+    if (!x->vmcs) {
         vmx_destroy(g);
         return -XEN_ENOMEM;
     }
@@ -235,9 +256,11 @@ int vmx_create(struct port_guest *g)
     x->vpid = vpid_take();
     x->stale = true;
     x->proc = vmx_controls.proc;
+    x->proc2 = x->vpid ? vmx_controls.proc2 : vmx_controls.proc2 & ~PROC2_VPID;
     vmclear(x);
     vmx_grab(x);
     write_controls(x);
+    vmx_apic_create(x);
     write_host();
     hvm_vcpu_reset_state(&s);
     vmx_load(g, &s);
@@ -258,8 +281,6 @@ void vmx_destroy(struct port_guest *g)
         (void)test_and_clear_bit(x->vpid, vpids);
     if (x->vmcs)
         hyp_pages_free(x->vmcs, 0);
-    if (x->virtual_apic)
-        hyp_pages_free(x->virtual_apic, 0);
     g->vmx = NULL;
     hyp_pages_free(x, 0);
 }

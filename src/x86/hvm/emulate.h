@@ -69,14 +69,26 @@ enum alu_op {
 };
 /* dst op src on size bytes; *flags (RFLAGS) get the arithmetic flags. CMP and
  * TEST return dst. */
+/*@ predicate alu_size(integer n) = n == 1 || n == 2 || n == 4 || n == 8; */
+/*@ requires alu_size(size) && \valid(flags);
+    assigns *flags;
+    ensures op == ALU_NOT ==> *flags == \old(*flags); */
 uint64_t alu(enum alu_op op, unsigned size, uint64_t dst, uint64_t src, uint64_t *flags);
 /* Rotations and shifts by count, by their number in ModRM (ROL first, SAR last). Flags that
  * the SDM leaves undefined get what the last single step gives; AF is kept. */
+/*@ requires alu_size(size) && kind < 8 && \valid(flags);
+    assigns *flags;
+    ensures (count & 31) == 0 && size != 8 ==> *flags == \old(*flags); */
 uint64_t alu_shift(unsigned kind, unsigned size, uint64_t dst, unsigned count, uint64_t *flags);
 /* Signed product as wide as its factors, of 2, 4 or 8 bytes; only CF and OF change. */
+/*@ requires alu_size(size) && \valid(flags);
+    assigns *flags; */
 uint64_t alu_imul(unsigned size, uint64_t a, uint64_t b, uint64_t *flags);
 /* The condition of Jcc, SETcc and CMOVcc with that low nibble. */
 bool alu_condition(unsigned cc, uint64_t flags);
+/*@ requires size >= 1;
+    assigns \nothing;
+    ensures size >= 8 ==> \result == UINT64_MAX; */
 static inline uint64_t alu_mask(unsigned size)
 {
     return size >= 8 ? ~UINT64_C(0) : (UINT64_C(1) << (8 * size)) - 1;

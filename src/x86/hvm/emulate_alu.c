@@ -1,11 +1,16 @@
 /* Integer arithmetic and its flags: SDM Vol. 1 3.4.3.1 and app. A. */
 #include "x86/hvm/emulate.h"
 
+/*@ requires alu_size(size);
+    assigns \nothing;
+    ensures \result == 0 || \result == 1; */
 static uint64_t top_bit(uint64_t v, unsigned size)
 {
     return (v >> (8 * size - 1)) & 1;
 }
 
+/*@ assigns \nothing;
+    ensures \result == 0 || \result == 1; */
 static uint64_t even_parity(uint64_t v)
 {
     v ^= v >> 4;
@@ -14,12 +19,21 @@ static uint64_t even_parity(uint64_t v)
     return ~v & 1;
 }
 
+/*@ predicate signs(integer f) = f == 0 || f == EFLAGS_PF || f == EFLAGS_SF ||
+        f == EFLAGS_SF + EFLAGS_PF; */
+
+/*@ requires alu_size(size);
+    assigns \nothing;
+    ensures zero: r == 0 ==> signs(\result - EFLAGS_ZF);
+    ensures other: r != 0 ==> signs(\result); */
 static uint64_t result_flags(uint64_t r, unsigned size)
 {
-    return (even_parity(r & 0xff) ? EFLAGS_PF : 0) | (r == 0 ? EFLAGS_ZF : 0) |
+    return (even_parity(r & 0xff) ? EFLAGS_PF : 0) + (r == 0 ? EFLAGS_ZF : 0) +
            (top_bit(r, size) != 0 ? EFLAGS_SF : 0);
 }
 
+/*@ requires alu_size(size);
+    assigns \nothing; */
 static uint64_t add_flags(uint64_t d, uint64_t s, uint64_t r, unsigned size)
 {
     uint64_t carry = (d & s) | ((d | s) & ~r), over = (d ^ r) & (s ^ r);
@@ -28,6 +42,8 @@ static uint64_t add_flags(uint64_t d, uint64_t s, uint64_t r, unsigned size)
            (top_bit(over, size) != 0 ? EFLAGS_OF : 0) | ((d ^ s ^ r) & EFLAGS_AF);
 }
 
+/*@ requires alu_size(size);
+    assigns \nothing; */
 static uint64_t sub_flags(uint64_t d, uint64_t s, uint64_t r, unsigned size)
 {
     uint64_t borrow = (~d & s) | ((~d | s) & r), over = (d ^ s) & (d ^ r);
@@ -36,6 +52,10 @@ static uint64_t sub_flags(uint64_t d, uint64_t s, uint64_t r, unsigned size)
            (top_bit(over, size) != 0 ? EFLAGS_OF : 0) | ((d ^ s ^ r) & EFLAGS_AF);
 }
 
+/*@ assigns \nothing;
+    ensures op == ALU_OR ==> \result == (d | s);
+    ensures op == ALU_XOR ==> \result == (d ^ s);
+    ensures op != ALU_OR && op != ALU_XOR ==> \result == (d & s); */
 static uint64_t alu_logic(enum alu_op op, uint64_t d, uint64_t s)
 {
     if (op == ALU_OR)
@@ -85,6 +105,9 @@ uint64_t alu(enum alu_op op, unsigned size, uint64_t dst, uint64_t src, uint64_t
 
 /* One bit of a shift or rotation; *carry is shifted in where the instruction does so,
  * and gets what is shifted out. */
+/*@ requires alu_size(size) && kind < 8 && \valid(carry) && *carry <= 1;
+    assigns *carry;
+    ensures *carry <= 1; */
 static uint64_t shift_once(unsigned kind, unsigned size, uint64_t v, uint64_t *carry)
 {
     bool left = (kind & 1) == 0;
@@ -116,6 +139,9 @@ uint64_t alu_shift(unsigned kind, unsigned size, uint64_t dst, unsigned count, u
     count &= size == 8 ? 63 : 31;
     if (count == 0)
         return v;
+    /*@ loop invariant i <= count && carry <= 1;
+        loop assigns i, before, v, carry;
+        loop variant count - i; */
     for (unsigned i = 0; i < count; i++) {
         before = v;
         v = shift_once(kind, size, v, &carry);
@@ -130,6 +156,8 @@ uint64_t alu_shift(unsigned kind, unsigned size, uint64_t dst, unsigned count, u
     return v;
 }
 
+/*@ requires alu_size(size);
+    assigns \nothing; */
 static int64_t sign_extended(uint64_t v, unsigned size)
 {
     v &= alu_mask(size);
@@ -137,6 +165,9 @@ static int64_t sign_extended(uint64_t v, unsigned size)
 }
 
 /* Does the product of a and b, r as far as it fits, need more than 64 bits? */
+/*@ assigns \nothing;
+    ensures a == 0 || b == 0 ==> !\result;
+    ensures !\result && a != 0 && b != 0 && a != -1 && b != -1 ==> a * b == r; */
 static bool product_overflows(int64_t a, int64_t b, int64_t r)
 {
     if (a == 0 || b == 0)
@@ -157,6 +188,14 @@ uint64_t alu_imul(unsigned size, uint64_t x, uint64_t y, uint64_t *flags)
     return (uint64_t)r & alu_mask(size);
 }
 
+/*@ predicate less(integer f) = ((f & EFLAGS_SF) != 0) ^^ ((f & EFLAGS_OF) != 0);
+    predicate condition(integer n, integer f) =
+        n == 0 ? (f & EFLAGS_OF) != 0 : n == 1 ? (f & EFLAGS_CF) != 0 :
+        n == 2 ? (f & EFLAGS_ZF) != 0 : n == 3 ? (f & (EFLAGS_CF | EFLAGS_ZF)) != 0 :
+        n == 4 ? (f & EFLAGS_SF) != 0 : n == 5 ? (f & EFLAGS_PF) != 0 :
+        n == 6 ? less(f) : less(f) || (f & EFLAGS_ZF) != 0; */
+/*@ assigns \nothing;
+    ensures \result <==> (condition((cc >> 1) & 7, flags) <==> (cc & 1) == 0); */
 bool alu_condition(unsigned cc, uint64_t flags)
 {
     bool less = ((flags & EFLAGS_SF) != 0) != ((flags & EFLAGS_OF) != 0);

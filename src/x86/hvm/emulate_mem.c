@@ -111,9 +111,12 @@ static bool ram_type(unsigned type, enum walk_access access)
 
 static unsigned type_at(struct emu *e, gaddr_t a)
 {
+    struct p2m_entry at;
+
     if (a.v >> (P2M_GFN_BITS + PAGE_SHIFT) != 0)
         return P2M_INVALID;
-    return p2m_lookup(e->v->domain, gaddr_gfn(a)).type;
+    at = p2m_lookup(e->v->domain, gaddr_gfn(a));
+    return vlapic_access_at(e->v->domain, &at) ? P2M_MMIO_DM : at.type;
 }
 
 bool emu_is_ram(struct emu *e, const struct emu_span *s, enum walk_access access)

@@ -13,6 +13,7 @@
 #include "x86/hvm/vlapic.h"
 
 struct vcpu_arch {
+    struct vlapic lapic;        /* first, since it has a page of its own */
     struct guest_regs regs;     /* valid while the vCPU is stopped */
     struct guest_exit exit;     /* the exit being handled: modes for translation */
     struct guest_event pending; /* exception or re-injection for the next entry */
@@ -21,7 +22,6 @@ struct vcpu_arch {
     bool wait_sipi;             /* INIT received, waiting for SIPI */
     bool live;                  /* state is in the engine */
     uint8_t upcall_vector;      /* HVMOP_set_evtchn_upcall_vector, 0: none */
-    struct vlapic lapic;
     uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_var[16];
     uint64_t pat, xcr0, tsc_aux, misc_enable, mcg_status;
     uint64_t exits[EXIT_REASONS];
@@ -204,9 +204,24 @@ struct insn {
     uint8_t mode; /* as given */
 };
 /* mode: 2, 4 or 8 (16-, 32-, 64-bit code). 0 or -1. */
+/*@ requires mode == 2 || mode == 4 || mode == 8;
+    requires n <= 15 ==> \valid_read(bytes + (0 .. n - 1));
+    requires n > 15 ==> \valid_read(bytes + (0 .. 14));
+    requires \valid(out) && \separated(out, bytes + (0 .. 14));
+    assigns *out;
+    ensures \result == 0 || \result == -1;
+    ensures length: \result == 0 ==> 1 <= out->len <= 15 && out->len <= n;
+    ensures opcode: \result == 0 ==> 1 <= out->opcode_len <= 3 && out->opcode_len <= out->len;
+    ensures sizes: \result == 0 ==> (out->opsize == 2 || out->opsize == 4 || out->opsize == 8) &&
+        (out->addrsize == 2 || out->addrsize == 4 || out->addrsize == 8) && out->imm_size <= 8;
+    ensures segment: \result == 0 ==> out->seg <= SEG_GS || out->seg == 0xff;
+    ensures \result == 0 ==> out->mode == mode; */
 int insn_decode(const uint8_t *bytes, unsigned n, unsigned mode, struct insn *out);
 /* Linear address of the memory operand; bases: FS and GS base, others 0 in
  * 64-bit mode. */
+/*@ requires \valid_read(i) && \valid_read(r);
+    assigns \nothing;
+    ensures i->mode != 8 ==> \result <= UINT32_MAX; */
 uint64_t insn_effective(const struct insn *i, const struct guest_regs *r, uint64_t seg_base);
 
 #endif

@@ -156,6 +156,8 @@ static void exit_fault2(struct vcpu *v)
     const struct guest_exit *x = &v->arch->exit;
     struct p2m_entry e = p2m_lookup(v->domain, gaddr_gfn(x->u.fault2.gpa));
 
+    if (vlapic_access_at(v->domain, &e) && !x->u.fault2.fetch)
+        e.type = P2M_MMIO_DM;
     switch (e.type) {
     case P2M_RAM_RW:
     case P2M_POD:
@@ -308,6 +310,12 @@ static void dispatch(struct vcpu *v)
         return;
     case EXIT_UNDEFINED:
         hvm_inject_exception(v, VECTOR_UD, false, 0);
+        return;
+    case EXIT_EOI:
+        vlapic_ended(v, x->u.apic.vector);
+        return;
+    case EXIT_APIC:
+        vlapic_written(v, x->u.apic.offset);
         return;
     case EXIT_FAILED:
         domain_crash(v->domain, "the CPU refused the vCPU's state");

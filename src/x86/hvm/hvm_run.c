@@ -80,12 +80,17 @@ static bool upcall_waits(const struct vcpu *v)
            load_u8(&v->info->evtchn_upcall_pending) != 0;
 }
 
-/* An interrupt that needs only IF, besides one that was chosen already. The
- * upcall is a level: after its injection the guest looks for itself. */
+/* An interrupt past the local APIC that needs only IF, besides one that was chosen
+ * already. The upcall is a level: after its injection the guest looks for itself. */
 static bool interrupt_waits(struct vcpu *v, bool upcall_chosen)
 {
-    return v->arch->deferred.type != EVENT_NONE || (!upcall_chosen && upcall_waits(v)) ||
-           vlapic_pending(v) >= 0;
+    return v->arch->deferred.type != EVENT_NONE || (!upcall_chosen && upcall_waits(v));
+}
+
+/* The local APIC's, if software is to deliver it: -1 or its vector. */
+static int local_interrupt(struct vcpu *v)
+{
+    return v->arch->lapic.by_cpu ? -1 : vlapic_pending(v);
 }
 
 bool hvm_event_deliverable(struct vcpu *v)
@@ -98,7 +103,7 @@ bool hvm_event_deliverable(struct vcpu *v)
     if (load_u8(&a->nmi_pending) != 0 && !a->nmi_blocked) {
         return true;
     }
-    return can_take_interrupt(v) && interrupt_waits(v, false);
+    return can_take_interrupt(v) && (interrupt_waits(v, false) || vlapic_pending(v) >= 0);
 }
 
 /* The line of HVM_PARAM_CALLBACK_IRQ's GSI follows vCPU 0's pending flag. */
@@ -132,7 +137,7 @@ static struct guest_event take_interrupt(struct vcpu *v)
         e.vector = v->domain->arch->callback_vector;
         return e;
     }
-    vector = vlapic_pending(v);
+    vector = local_interrupt(v);
     if (vector < 0) {
         return no_event;
     }
@@ -182,7 +187,7 @@ void hvm_prepare_entry(struct vcpu *v, struct guest_entry *entry)
     lower_callback_line(v);
     entry->inject = choose(v);
     interrupt = entry->inject.type == EVENT_EXT_INT;
-    entry->intr_window = interrupt_waits(v, interrupt);
+    entry->intr_window = interrupt_waits(v, interrupt) || local_interrupt(v) >= 0;
     entry->nmi_window = load_u8(&a->nmi_pending) != 0;
     a->asked_intr = entry->intr_window;
     a->asked_nmi = entry->nmi_window;

@@ -17,12 +17,20 @@
 #define REDIR_MASKED (UINT64_C(1) << 16)
 #define REDIR_WRITABLE (UINT64_C(0xff0000000001afff) & ~REDIR_STATUS)
 
+/*@ requires \valid(io);
+    assigns *io;
+    ensures io->select == 0 && io->id == 0 && io->level == 0;
+    ensures \forall integer i; 0 <= i < IOAPIC_PINS ==> io->redir[i] == REDIR_MASKED; */
 void vioapic_reset(struct vioapic *io)
 {
     unsigned i;
 
     io->select = io->id = 0;
     io->level = 0;
+    /*@ loop invariant i <= IOAPIC_PINS;
+        loop invariant \forall integer j; 0 <= j < i ==> io->redir[j] == REDIR_MASKED;
+        loop assigns i, io->redir[0 .. IOAPIC_PINS - 1];
+        loop variant IOAPIC_PINS - i; */
     for (i = 0; i < IOAPIC_PINS; i++)
         io->redir[i] = REDIR_MASKED;
 }
@@ -38,6 +46,13 @@ static void send(struct domain *d, uint64_t redir)
 
 /* Would the asserted pin interrupt now? Then *redir is the message, and a level
  * interrupt counts as accepted. Lock held. */
+/*@ requires \valid(io) && \valid(redir) && pin < IOAPIC_PINS && \separated(io, redir);
+    assigns io->redir[pin], *redir;
+    ensures \result ==> *redir == io->redir[pin];
+    ensures masked: (\old(io->redir[pin]) & REDIR_MASKED) != 0 ==> !\result;
+    ensures once: (\old(io->redir[pin]) & REDIR_LEVEL) != 0 &&
+        (\old(io->redir[pin]) & REDIR_REMOTE_IRR) != 0 ==> !\result;
+    ensures !\result ==> io->redir[pin] == \old(io->redir[pin]); */
 static bool take(struct vioapic *io, unsigned pin, uint64_t *redir)
 {
     uint64_t *e = &io->redir[pin];
@@ -109,35 +124,40 @@ void vioapic_eoi(struct domain *d, uint8_t vector)
             try_send(d, i);
 }
 
+/*@ requires \valid_read(io);
+    assigns \nothing; */
 static uint32_t window_read(const struct vioapic *io)
 {
-    unsigned pin = (io->select - 0x10u) / 2;
+    unsigned pin = io->select < 0x10 ? IOAPIC_PINS : (io->select - 0x10u) / 2;
 
-    switch (io->select) {
-    case 0:
-    case 2:
-        return (uint32_t)io->id << 24;
-    case 1:
+    if (io->select == 0 || io->select == 2)
+        return io->id * UINT32_C(0x1000000);
+    if (io->select == 1)
         return VERSION_VALUE;
-    default:
-        if (io->select < 0x10 || pin >= IOAPIC_PINS)
-            return 0;
-        return (uint32_t)(io->redir[pin] >> ((io->select & 1) != 0 ? 32 : 0));
-    }
+    if (pin >= IOAPIC_PINS)
+        return 0;
+    return (uint32_t)(io->redir[pin] >> ((io->select & 1) != 0 ? 32 : 0));
 }
 
 /* Returns the pin whose entry changed, or IOAPIC_PINS. */
+/*@ requires \valid(io);
+    assigns io->id, io->redir[0 .. IOAPIC_PINS - 1];
+    ensures \result <= IOAPIC_PINS;
+    ensures id: io->id == \old(io->id) || (io->select == 0 && io->id <= 15);
+    ensures others: \forall integer i; 0 <= i < IOAPIC_PINS && i != \result ==>
+        io->redir[i] == \old(io->redir[i]); */
 static unsigned window_write(struct vioapic *io, uint32_t value)
 {
-    unsigned pin = (io->select - 0x10u) / 2, shift = (io->select & 1) != 0 ? 32 : 0;
-    uint64_t mask;
+    unsigned pin = io->select < 0x10 ? IOAPIC_PINS : (io->select - 0x10u) / 2;
+    bool high = (io->select & 1) != 0;
+    uint64_t mask, bits = high ? value * UINT64_C(0x100000000) : value;
 
     if (io->select == 0)
         io->id = value >> 24 & 15;
-    if (io->select < 0x10 || pin >= IOAPIC_PINS)
+    if (pin >= IOAPIC_PINS)
         return IOAPIC_PINS;
-    mask = REDIR_WRITABLE & UINT64_C(0xffffffff) << shift;
-    io->redir[pin] = (io->redir[pin] & ~mask) | ((uint64_t)value << shift & mask);
+    mask = REDIR_WRITABLE & (high ? UINT64_C(0xffffffff00000000) : UINT64_C(0xffffffff));
+    io->redir[pin] = (io->redir[pin] & ~mask) | (bits & mask);
     /* An edge entry has nothing to end: software clears remote IRR this way. */
     if ((io->redir[pin] & REDIR_LEVEL) == 0)
         io->redir[pin] &= ~REDIR_REMOTE_IRR;

@@ -14,6 +14,7 @@
 #define SVR_ENABLE 0x100u
 #define BASE_ADDRESS UINT64_C(0x0000fffffffff000)
 #define ICR_BUSY 0x1000u
+#define ICR_TO_SELF 0x40000u
 
 static struct vlapic *lapic_of(struct vcpu *v)
 {
@@ -25,34 +26,9 @@ bool vlapic_x2apic(const struct vlapic *l)
     return (l->base_msr & APIC_BASE_X2APIC) != 0;
 }
 
-bool vlapic_enabled(struct vcpu *v)
+bool vlapic_is_plain(const struct vlapic *l)
 {
-    const struct vlapic *l = lapic_of(v);
-
-    return (load_u64(&l->base_msr) & APIC_BASE_ENABLE) != 0 &&
-           (load_u32(&l->regs[LAPIC_SVR]) & SVR_ENABLE) != 0;
-}
-
-static int highest(const uint32_t word[8])
-{
-    int i;
-
-    for (i = 7; i >= 0; i--) {
-        uint32_t w = load_u32(&word[i]);
-
-        if (w != 0)
-            return i * 32 + 31 - __builtin_clz(w);
-    }
-    return -1;
-}
-
-uint8_t vlapic_ppr(const struct vlapic *l)
-{
-    uint32_t tpr = load_u32(&l->regs[LAPIC_TPR]) & 0xff;
-    int isr = highest(l->isr);
-    uint32_t in_service = isr < 0 ? 0 : (uint32_t)isr & 0xf0;
-
-    return (uint8_t)((tpr & 0xf0) >= in_service ? tpr : in_service);
+    return (load_u64(&l->base_msr) & ~APIC_BASE_BSP) == (LAPIC_BASE | APIC_BASE_ENABLE);
 }
 
 /* 10.12.10.2: the logical id in x2APIC mode follows from the id. */
@@ -65,8 +41,8 @@ static void set_mode_ids(struct vlapic *l)
 {
     bool x2 = vlapic_x2apic(l);
 
-    store_u32(&l->regs[LAPIC_ID], x2 ? l->id : l->id << 24);
-    store_u32(&l->regs[LAPIC_LDR], x2 ? x2apic_ldr(l->id) : 0);
+    store_u32(&l->page[LAPIC_ID].v, x2 ? l->id : l->id << 24);
+    store_u32(&l->page[LAPIC_LDR].v, x2 ? x2apic_ldr(l->id) : 0);
 }
 
 void vlapic_reset(struct vcpu *v)
@@ -74,21 +50,20 @@ void vlapic_reset(struct vcpu *v)
     struct vlapic *l = lapic_of(v);
     unsigned i;
 
-    vlapic_timer_stop(v);
-    for (i = 0; i < ARRAY_SIZE(l->regs); i++)
-        store_u32(&l->regs[i], 0);
+    for (i = 0; i < LAPIC_SLOTS; i++)
+        store_u32(&l->page[i].v, 0);
     for (i = 0; i < 8; i++) {
         store_u32(&l->irr[i], 0);
-        store_u32(&l->isr[i], 0);
         store_u32(&l->tmr[i], 0);
     }
+    l->changed = true;
     store_u32(&l->esr_pending, 0);
-    l->tsc_deadline = 0;
-    for (i = LAPIC_LVT_TIMER; i <= LAPIC_LVT_ERROR; i++)
-        store_u32(&l->regs[i], LVT_MASKED);
-    store_u32(&l->regs[LAPIC_DFR], 0xffffffff);
-    store_u32(&l->regs[LAPIC_SVR], 0xff);
-    store_u32(&l->regs[LAPIC_VERSION], LAPIC_VERSION_VALUE);
+    vlapic_timer_reset(v);
+    for (i = LAPIC_LVT_TIMER + 1; i <= LAPIC_LVT_ERROR; i++)
+        store_u32(&l->page[i].v, LVT_MASKED);
+    store_u32(&l->page[LAPIC_DFR].v, 0xffffffff);
+    store_u32(&l->page[LAPIC_SVR].v, 0xff);
+    store_u32(&l->page[LAPIC_VERSION].v, LAPIC_VERSION_VALUE);
     set_mode_ids(l);
 }
 
@@ -117,70 +92,9 @@ void vlapic_error(struct vcpu *v, uint32_t esr_bit)
      * error vector is itself illegal. */
     if ((fetch_or_u32(&l->esr_pending, esr_bit) & esr_bit) != 0)
         return;
-    lvt = load_u32(&l->regs[LAPIC_LVT_ERROR]);
+    lvt = load_u32(&l->page[LAPIC_LVT_ERROR].v);
     if ((lvt & LVT_MASKED) == 0)
         vlapic_set_irq(v, (uint8_t)lvt, false);
-}
-
-void vlapic_set_irq(struct vcpu *v, uint8_t vector, bool level)
-{
-    struct vlapic *l = lapic_of(v);
-    uint32_t bit = UINT32_C(1) << (vector & 31);
-
-    if (vector < 16) {
-        vlapic_error(v, ESR_RECEIVE_ILLEGAL);
-        return;
-    }
-    if (level)
-        fetch_or_u32(&l->tmr[vector >> 5], bit);
-    else
-        fetch_and_u32(&l->tmr[vector >> 5], ~bit);
-    if ((fetch_or_u32(&l->irr[vector >> 5], bit) & bit) == 0)
-        vcpu_kick(v);
-}
-
-int vlapic_pending(struct vcpu *v)
-{
-    struct vlapic *l = lapic_of(v);
-    int irr;
-
-    irr = highest(l->irr);
-    if (irr < 0 || !vlapic_enabled(v) || (irr >> 4) <= vlapic_ppr(l) >> 4)
-        return -1;
-    return irr;
-}
-
-void vlapic_ack(struct vcpu *v, uint8_t vector)
-{
-    struct vlapic *l = lapic_of(v);
-    uint32_t bit = UINT32_C(1) << (vector & 31);
-
-    fetch_and_u32(&l->irr[vector >> 5], ~bit);
-    fetch_or_u32(&l->isr[vector >> 5], bit);
-}
-
-static void end_of_interrupt(struct vcpu *v)
-{
-    struct vlapic *l = lapic_of(v);
-    int vector = highest(l->isr);
-    uint32_t bit;
-
-    if (vector < 0)
-        return;
-    bit = UINT32_C(1) << (vector & 31);
-    fetch_and_u32(&l->isr[vector >> 5], ~bit);
-    if ((load_u32(&l->tmr[vector >> 5]) & bit) != 0)
-        vioapic_eoi(v->domain, (uint8_t)vector);
-}
-
-uint8_t vlapic_tpr(struct vcpu *v)
-{
-    return (uint8_t)(load_u32(&lapic_of(v)->regs[LAPIC_TPR]) >> 4 & 15);
-}
-
-void vlapic_set_tpr(struct vcpu *v, uint8_t cr8)
-{
-    store_u32(&lapic_of(v)->regs[LAPIC_TPR], (uint32_t)(cr8 & 15) << 4);
 }
 
 /* Bits of each LVT entry that software writes (10.5.1); bits 12 and 14 are the
@@ -205,11 +119,13 @@ static void write_svr(struct vcpu *v, uint32_t value)
     struct vlapic *l = lapic_of(v);
     unsigned i;
 
-    store_u32(&l->regs[LAPIC_SVR], value & 0x1ff);
+    store_u32(&l->page[LAPIC_SVR].v, value & 0x1ff);
+    l->changed = true;
     if ((value & SVR_ENABLE) != 0)
         return;
-    for (i = LAPIC_LVT_TIMER; i <= LAPIC_LVT_ERROR; i++)
-        store_u32(&l->regs[i], l->regs[i] | LVT_MASKED);
+    vlapic_timer_set_lvt(v, l->lvt_timer | LVT_MASKED);
+    for (i = LAPIC_LVT_TIMER + 1; i <= LAPIC_LVT_ERROR; i++)
+        store_u32(&l->page[i].v, l->page[i].v | LVT_MASKED);
 }
 
 static void write_lvt(struct vcpu *v, unsigned reg, uint32_t value)
@@ -217,12 +133,12 @@ static void write_lvt(struct vcpu *v, unsigned reg, uint32_t value)
     struct vlapic *l = lapic_of(v);
 
     value &= lvt_mask(reg);
-    if ((l->regs[LAPIC_SVR] & SVR_ENABLE) == 0)
+    if ((l->page[LAPIC_SVR].v & SVR_ENABLE) == 0)
         value |= LVT_MASKED;
     if (reg == LAPIC_LVT_TIMER)
         vlapic_timer_set_lvt(v, value);
     else
-        store_u32(&l->regs[reg], value);
+        store_u32(&l->page[reg].v, value);
 }
 
 /* A register as either mode reads it. False: not a readable register. */
@@ -232,7 +148,7 @@ static bool read_reg(struct vcpu *v, unsigned reg, uint32_t *value)
 
     *value = 0;
     if (reg >= LAPIC_ISR && reg < LAPIC_ISR + 8) {
-        *value = load_u32(&l->isr[reg - LAPIC_ISR]);
+        *value = load_u32(&l->page[reg].v);
         return true;
     }
     if (reg >= LAPIC_TMR && reg < LAPIC_TMR + 8) {
@@ -240,7 +156,7 @@ static bool read_reg(struct vcpu *v, unsigned reg, uint32_t *value)
         return true;
     }
     if (reg >= LAPIC_IRR && reg < LAPIC_IRR + 8) {
-        *value = load_u32(&l->irr[reg - LAPIC_IRR]);
+        *value = load_u32(&l->irr[reg - LAPIC_IRR]) | load_u32(&l->page[reg].v);
         return true;
     }
     switch (reg) {
@@ -264,7 +180,7 @@ static bool read_reg(struct vcpu *v, unsigned reg, uint32_t *value)
             return false;
         break;
     }
-    *value = l->regs[reg];
+    *value = l->page[reg].v;
     return true;
 }
 
@@ -275,16 +191,16 @@ static bool write_reg(struct vcpu *v, unsigned reg, uint32_t value)
 
     switch (reg) {
     case LAPIC_TPR:
-        store_u32(&l->regs[reg], value & 0xff);
+        store_u32(&l->page[reg].v, value & 0xff);
         return true;
     case LAPIC_EOI:
-        end_of_interrupt(v);
+        vlapic_end_of_interrupt(v);
         return true;
     case LAPIC_SVR:
         write_svr(v, value);
         return true;
     case LAPIC_ESR:
-        l->regs[reg] = fetch_and_u32(&l->esr_pending, 0);
+        l->page[reg].v = fetch_and_u32(&l->esr_pending, 0);
         return true;
     case LAPIC_TIMER_INITIAL:
         vlapic_timer_set_initial(v, value);
@@ -306,21 +222,41 @@ static void xapic_write(struct vcpu *v, unsigned reg, uint32_t value)
 
     switch (reg) {
     case LAPIC_LDR:
-        store_u32(&l->regs[reg], value & 0xff000000);
+        store_u32(&l->page[reg].v, value & 0xff000000);
         break;
     case LAPIC_DFR:
-        store_u32(&l->regs[reg], value | 0x0fffffff);
+        store_u32(&l->page[reg].v, value | 0x0fffffff);
         break;
     case LAPIC_ICR2:
-        l->regs[reg] = value & 0xff000000;
+        l->page[reg].v = value & 0xff000000;
         break;
     case LAPIC_ICR:
-        l->regs[reg] = value & ~ICR_BUSY;
-        vlapic_send(v, value, l->regs[LAPIC_ICR2] >> 24);
+        l->page[reg].v = value & ~ICR_BUSY;
+        vlapic_send(v, value, l->page[LAPIC_ICR2].v >> 24);
         break;
     default:
         (void)write_reg(v, reg, value);
         break;
+    }
+}
+
+/* What is written to a register that may not be is not to stay there. */
+void vlapic_written(struct vcpu *v, uint32_t offset)
+{
+    struct vlapic *l = lapic_of(v);
+    unsigned reg = offset >> 4;
+    uint32_t value;
+
+    if (reg >= LAPIC_SLOTS)
+        return;
+    value = l->page[reg].v;
+    if (vlapic_x2apic(l)) {
+        if (reg == LAPIC_SELF_IPI)
+            vlapic_send(v, ICR_TO_SELF | (value & 0xff), 0);
+    } else if (reg == LAPIC_ID) {
+        l->page[reg].v = l->id << 24;
+    } else {
+        xapic_write(v, reg, value);
     }
 }
 
@@ -338,13 +274,13 @@ bool vlapic_mmio(struct vcpu *v, uint32_t offset, unsigned size, bool write, uin
             *value = 0xffffffff & mask;
         return false;
     }
-    if (reg < ARRAY_SIZE(l->regs))
+    if (reg < LAPIC_SLOTS)
         (void)read_reg(v, reg, &whole);
     if (!write) {
         *value = in_reg ? (whole >> shift) & mask : 0;
         return true;
     }
-    if (in_reg && reg < ARRAY_SIZE(l->regs))
+    if (in_reg && reg < LAPIC_SLOTS)
         xapic_write(v, reg, (whole & ~(mask << shift)) | (*value & mask) << shift);
     return true;
 }
@@ -368,6 +304,8 @@ static int write_base(struct vcpu *v, uint64_t value)
         vlapic_reset(v);
     else if (((old ^ value) & APIC_BASE_X2APIC) != 0)
         set_mode_ids(l);
+    l->changed = true;
+    vlapic_access_follow(v);
     return 0;
 }
 
@@ -385,12 +323,12 @@ int vlapic_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
         *value = vlapic_timer_deadline(l);
         return 0;
     }
-    if (msr < MSR_X2APIC || reg >= ARRAY_SIZE(l->regs) || !vlapic_x2apic(l) || reg == LAPIC_DFR ||
+    if (msr < MSR_X2APIC || reg >= LAPIC_SLOTS || !vlapic_x2apic(l) || reg == LAPIC_DFR ||
         reg == LAPIC_ICR2 || !read_reg(v, reg, &low))
         return -1;
     *value = low;
     if (reg == LAPIC_ICR)
-        *value |= (uint64_t)l->regs[LAPIC_ICR2] << 32;
+        *value |= (uint64_t)l->page[LAPIC_ICR2].v << 32;
     return 0;
 }
 
@@ -441,15 +379,15 @@ int vlapic_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
         vlapic_timer_set_deadline(v, value);
         return 0;
     }
-    if (msr < MSR_X2APIC || reg >= ARRAY_SIZE(l->regs) || !vlapic_x2apic(l) ||
-        !x2apic_has_write(reg) || (value & ~x2apic_writable(reg)) != 0)
+    if (msr < MSR_X2APIC || reg >= LAPIC_SLOTS || !vlapic_x2apic(l) || !x2apic_has_write(reg) ||
+        (value & ~x2apic_writable(reg)) != 0)
         return -1;
     if (reg == LAPIC_ICR) {
-        l->regs[LAPIC_ICR] = (uint32_t)value & ~ICR_BUSY;
-        l->regs[LAPIC_ICR2] = (uint32_t)(value >> 32);
+        l->page[LAPIC_ICR].v = (uint32_t)value & ~ICR_BUSY;
+        l->page[LAPIC_ICR2].v = (uint32_t)(value >> 32);
         vlapic_send(v, (uint32_t)value, (uint32_t)(value >> 32));
     } else if (reg == LAPIC_SELF_IPI) {
-        vlapic_send(v, UINT32_C(1) << 18 | (uint32_t)value, 0);
+        vlapic_send(v, ICR_TO_SELF | (uint32_t)value, 0);
     } else {
         (void)write_reg(v, reg, (uint32_t)value);
     }
@@ -463,7 +401,7 @@ void vlapic_save(struct vcpu *v, struct hvm_hw_lapic *r)
     memset(r, 0, sizeof(*r));
     r->apic_base_msr = l->base_msr;
     r->disabled = ((l->base_msr & APIC_BASE_ENABLE) == 0 ? 1u : 0) |
-                  ((l->regs[LAPIC_SVR] & SVR_ENABLE) == 0 ? 2u : 0);
+                  ((l->page[LAPIC_SVR].v & SVR_ENABLE) == 0 ? 2u : 0);
     r->timer_divisor = vlapic_timer_divisor(l);
     r->tdt_msr = vlapic_timer_deadline(l);
 }
@@ -478,6 +416,8 @@ int vlapic_load(struct vcpu *v, const struct hvm_hw_lapic *r)
         return -XEN_EINVAL;
     store_u64(&l->base_msr, r->apic_base_msr);
     set_mode_ids(l);
+    l->changed = true;
+    vlapic_access_follow(v);
     l->tsc_deadline = r->tdt_msr;
     return 0;
 }
@@ -493,7 +433,7 @@ static uint32_t record_reg(const struct hvm_hw_lapic_regs *r, unsigned reg)
 void vlapic_save_regs(struct vcpu *v, struct hvm_hw_lapic_regs *r)
 {
     memset(r, 0, sizeof(*r));
-    for (unsigned reg = 0; reg < ARRAY_SIZE(lapic_of(v)->regs); reg++) {
+    for (unsigned reg = 0; reg < LAPIC_SLOTS; reg++) {
         uint32_t value;
 
         if (read_reg(v, reg, &value))
@@ -502,10 +442,9 @@ void vlapic_save_regs(struct vcpu *v, struct hvm_hw_lapic_regs *r)
 }
 
 /* Vectors below 16 cannot be requested; reserved bits do not exist. */
-static void load_vectors(uint32_t word[8], const struct hvm_hw_lapic_regs *r, unsigned reg)
+static uint32_t record_vectors(const struct hvm_hw_lapic_regs *r, unsigned reg, unsigned i)
 {
-    for (unsigned i = 0; i < 8; i++)
-        store_u32(&word[i], record_reg(r, reg + i) & (i == 0 ? 0xffff0000 : 0xffffffff));
+    return record_reg(r, reg + i) & (i == 0 ? 0xffff0000 : 0xffffffff);
 }
 
 void vlapic_load_regs(struct vcpu *v, const struct hvm_hw_lapic_regs *r)
@@ -513,21 +452,25 @@ void vlapic_load_regs(struct vcpu *v, const struct hvm_hw_lapic_regs *r)
     struct vlapic *l = lapic_of(v);
 
     vlapic_timer_stop(v);
-    load_vectors(l->isr, r, LAPIC_ISR);
-    load_vectors(l->tmr, r, LAPIC_TMR);
-    load_vectors(l->irr, r, LAPIC_IRR);
-    store_u32(&l->regs[LAPIC_TPR], record_reg(r, LAPIC_TPR) & 0xff);
-    store_u32(&l->regs[LAPIC_SVR], record_reg(r, LAPIC_SVR) & 0x1ff);
-    l->regs[LAPIC_ESR] = record_reg(r, LAPIC_ESR) & 0xff;
-    l->regs[LAPIC_ICR] = record_reg(r, LAPIC_ICR) & ~ICR_BUSY;
-    l->regs[LAPIC_ICR2] = record_reg(r, LAPIC_ICR2);
+    for (unsigned i = 0; i < 8; i++) {
+        store_u32(&l->page[LAPIC_ISR + i].v, record_vectors(r, LAPIC_ISR, i));
+        store_u32(&l->page[LAPIC_IRR + i].v, 0);
+        store_u32(&l->tmr[i], record_vectors(r, LAPIC_TMR, i));
+        store_u32(&l->irr[i], record_vectors(r, LAPIC_IRR, i));
+    }
+    l->changed = true;
+    store_u32(&l->page[LAPIC_TPR].v, record_reg(r, LAPIC_TPR) & 0xff);
+    store_u32(&l->page[LAPIC_SVR].v, record_reg(r, LAPIC_SVR) & 0x1ff);
+    l->page[LAPIC_ESR].v = record_reg(r, LAPIC_ESR) & 0xff;
+    l->page[LAPIC_ICR].v = record_reg(r, LAPIC_ICR) & ~ICR_BUSY;
+    l->page[LAPIC_ICR2].v = record_reg(r, LAPIC_ICR2);
     if (!vlapic_x2apic(l)) {
-        store_u32(&l->regs[LAPIC_LDR], record_reg(r, LAPIC_LDR) & 0xff000000);
-        store_u32(&l->regs[LAPIC_DFR], record_reg(r, LAPIC_DFR) | 0x0fffffff);
+        store_u32(&l->page[LAPIC_LDR].v, record_reg(r, LAPIC_LDR) & 0xff000000);
+        store_u32(&l->page[LAPIC_DFR].v, record_reg(r, LAPIC_DFR) | 0x0fffffff);
     }
     for (unsigned reg = LAPIC_LVT_TIMER; reg <= LAPIC_LVT_ERROR; reg++)
-        store_u32(&l->regs[reg], record_reg(r, reg) & lvt_mask(reg));
-    l->regs[LAPIC_TIMER_INITIAL] = record_reg(r, LAPIC_TIMER_INITIAL);
-    l->regs[LAPIC_TIMER_DIVIDE] = record_reg(r, LAPIC_TIMER_DIVIDE) & 0xb;
+        store_u32(&l->page[reg].v, record_reg(r, reg) & lvt_mask(reg));
+    l->page[LAPIC_TIMER_INITIAL].v = record_reg(r, LAPIC_TIMER_INITIAL);
+    l->page[LAPIC_TIMER_DIVIDE].v = record_reg(r, LAPIC_TIMER_DIVIDE) & 0xb;
     vlapic_timer_restore(v, record_reg(r, LAPIC_TIMER_CURRENT));
 }

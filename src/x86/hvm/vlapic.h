@@ -13,18 +13,31 @@ struct domain;
 #define LAPIC_BASE 0xfee00000ull
 #define LAPIC_MAX_OFFSET 0x400u
 
+/* One register, 16 bytes from the next: table 10-1. */
+struct lapic_slot {
+    uint32_t v, unused[3];
+};
+#define LAPIC_SLOTS 64u
+
+/* The page is that of 10.4.1, and of the CPU's virtual-APIC page (29.1.1): where the CPU
+ * virtualises it (vlapic.by_cpu), it works on this very page while the vCPU runs. Only the
+ * owner touches it. What others request waits in irr, of which the owner moves it into
+ * the page's IRR for such a CPU, and nowhere for others: what is requested is in either. */
 struct vlapic {
-    uint64_t base_msr; /* IA32_APIC_BASE */
-    uint32_t id;       /* x2APIC id */
-    uint32_t regs[64]; /* register file by offset / 16: everything not below */
-    uint32_t irr[8], isr[8], tmr[8];
+    struct lapic_slot page[PAGE_SIZE / sizeof(struct lapic_slot)] __attribute__((aligned(4096)));
+    uint32_t irr[8], tmr[8]; /* atomic */
+    bool by_cpu;             /* the CPU delivers what the page's IRR holds; set by the engine */
+    bool changed;            /* software changed mode, ISR or IRR: vlapic_hand_over() */
+    uint64_t base_msr;       /* IA32_APIC_BASE */
+    uint32_t id;             /* x2APIC id */
+    uint32_t lvt_timer, initial, divide; /* what the timer counts by; the page shows them */
     uint64_t tsc_deadline;
     uint64_t timer_start; /* system time when the count was set */
     struct timer timer;
     uint32_t esr_pending; /* errors since the last write of ESR; atomic */
 };
 
-/* Indices in regs[]. */
+/* Indices in page[]. */
 enum lapic_reg {
     LAPIC_ID = 0x02,
     LAPIC_VERSION = 0x03,
@@ -79,6 +92,8 @@ void vlapic_reset(struct vcpu *v); /* INIT: keeps the id and base */
 
 /* MMIO at offset from the base; false: not a LAPIC access now (x2APIC mode). */
 bool vlapic_mmio(struct vcpu *v, uint32_t offset, unsigned size, bool write, uint32_t *value);
+/* The same, when the CPU has put the value into the page already: 29.4.3.2 and 29.5. */
+void vlapic_written(struct vcpu *v, uint32_t offset);
 /* MSRs 0x1b, 0x6e0, 0x800-0x8ff: 0, or -1 for #GP. */
 int vlapic_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value);
 int vlapic_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value);
@@ -90,6 +105,27 @@ void vlapic_ack(struct vcpu *v, uint8_t vector);
 /* Sets a vector in IRR and kicks the vCPU; it waits there while the APIC is
  * disabled, as an event-channel upcall must. Any context. */
 void vlapic_set_irq(struct vcpu *v, uint8_t vector, bool level);
+
+/* For an engine that has set by_cpu. Before an entry: moves what was requested into the
+ * page. True iff mode, IRR or ISR are not what the CPU left or was last told:
+ * vlapic_status() is RVI and, in the upper byte, SVI (SDM Vol. 3 24.4.2). After an exit
+ * for an EOI: the CPU ended vector, in whose EOI-exit bitmap tmr was. */
+bool vlapic_hand_over(struct vcpu *v);
+uint16_t vlapic_status(const struct vlapic *l);
+void vlapic_ended(struct vcpu *v, uint8_t vector);
+
+/* vlapic_access.c. For an engine as above, as its first vCPU of d is made: maps the frame
+ * that stands for the registers of xAPIC mode, and says which. Invalid: short of memory. */
+mfn_t vlapic_access_start(struct domain *d);
+/* v's mode or base changed: the frame stays mapped while all APICs of the domain are there,
+ * since it would be plain memory for the others. */
+void vlapic_access_follow(struct vcpu *v);
+/* That is what e maps: device registers, not memory. */
+struct p2m_entry;
+bool vlapic_access_at(const struct domain *d, const struct p2m_entry *e);
+void vlapic_access_destroy(struct domain *d);
+/* In xAPIC mode at its usual address. */
+bool vlapic_is_plain(const struct vlapic *l);
 
 /* Delivers a message as an MSI or an IOAPIC entry describes it. */
 void vlapic_deliver(struct domain *d, uint32_t dest, bool logical, uint8_t delivery_mode,
@@ -110,6 +146,7 @@ void vlapic_load_regs(struct vcpu *v, const struct hvm_hw_lapic_regs *r);
 /* The rest is shared by the vlapic files. */
 bool vlapic_x2apic(const struct vlapic *l);
 uint8_t vlapic_ppr(const struct vlapic *l);
+void vlapic_end_of_interrupt(struct vcpu *v);
 /* Notes an error in ESR and raises the error interrupt. Any context. */
 void vlapic_error(struct vcpu *v, uint32_t esr_bit);
 
@@ -119,12 +156,13 @@ void vlapic_send(struct vcpu *v, uint32_t low, uint32_t dest);
 /* vlapic_timer.c */
 void vlapic_timer_create(struct vcpu *v);
 void vlapic_timer_stop(struct vcpu *v);
+void vlapic_timer_reset(struct vcpu *v);
 void vlapic_timer_set_initial(struct vcpu *v, uint32_t count);
 void vlapic_timer_set_divide(struct vcpu *v, uint32_t value);
 void vlapic_timer_set_lvt(struct vcpu *v, uint32_t value);
 uint32_t vlapic_timer_current(const struct vlapic *l);
 void vlapic_timer_set_deadline(struct vcpu *v, uint64_t tsc);
-/* The timer's registers were loaded, with so much left to count. */
+/* The timer's registers in the page were loaded, with so much left to count. */
 void vlapic_timer_restore(struct vcpu *v, uint32_t left);
 uint32_t vlapic_timer_divisor(const struct vlapic *l);
 uint64_t vlapic_timer_deadline(const struct vlapic *l);

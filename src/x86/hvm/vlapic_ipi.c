@@ -24,12 +24,12 @@ static struct vcpu *target_at(struct domain *d, uint32_t i)
 /* 10.6.2.2: flat and cluster model by DFR; x2APIC has clusters of 16. */
 static bool match_logical(const struct vlapic *l, uint32_t dest)
 {
-    uint32_t ldr = load_u32(&l->regs[LAPIC_LDR]);
+    uint32_t ldr = load_u32(&l->page[LAPIC_LDR].v);
 
     if (vlapic_x2apic(l))
         return dest >> 16 == ldr >> 16 && (dest & ldr & 0xffff) != 0;
     ldr >>= 24;
-    if (load_u32(&l->regs[LAPIC_DFR]) >> 28 == 0xf)
+    if (load_u32(&l->page[LAPIC_DFR].v) >> 28 == 0xf)
         return dest <= 0xff && (dest & ldr) != 0;
     return dest <= 0xff && (dest >> 4 == ldr >> 4 || dest >> 4 == 0xf) && (dest & ldr & 15) != 0;
 }

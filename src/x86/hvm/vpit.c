@@ -17,27 +17,52 @@
 /* Channel 0 may be programmed for a megahertz; it interrupts no more often. */
 #define IRQ_PERIOD_MIN_NS UINT64_C(50000)
 
+// Times are less than a century.
+/*@ predicate time_ok(integer t) = 0 <= t < 0x4000000000000000;
+    predicate channel_ok{L}(struct vpit_channel *c) = \valid(c) && time_ok(c->start) &&
+        time_ok(c->stopped) && 1 <= c->access <= 3 && c->mode <= 5 && c->latched <= 2;
+    predicate pit_ok{L}(struct vpit *p) = \valid(p) &&
+        channel_ok(&p->ch[0]) && channel_ok(&p->ch[1]) && channel_ok(&p->ch[2]);
+    logic integer reload{L}(struct vpit_channel *c) = c->reload == 0 ? 65536 : c->reload; */
+
+/*@ assigns \nothing;
+    ensures \result * NS_PER_S <= ns * PIT_HZ < (\result + 1) * NS_PER_S; */
 static uint64_t ns_to_ticks(uint64_t ns)
 {
     return ns / NS_PER_S * PIT_HZ + ns % NS_PER_S * PIT_HZ / NS_PER_S;
 }
 
 /* Rounded up: when that many ticks have certainly passed. */
+/*@ requires ticks <= 0x40000000000000;
+    assigns \nothing;
+    ensures \result * PIT_HZ >= ticks * NS_PER_S;
+    ensures ticks > 0 ==> (\result - 1) * PIT_HZ < ticks * NS_PER_S; */
 static uint64_t ticks_to_ns(uint64_t ticks)
 {
     return ticks / PIT_HZ * NS_PER_S + (ticks % PIT_HZ * NS_PER_S + PIT_HZ - 1) / PIT_HZ;
 }
 
+/*@ requires \valid_read(c);
+    assigns \nothing;
+    ensures \result == reload(c) && 1 <= \result <= 65536; */
 static uint64_t reload_of(const struct vpit_channel *c)
 {
     return c->reload == 0 ? 65536 : c->reload;
 }
 
+/*@ requires \valid_read(c);
+    assigns \nothing;
+    ensures \result <==> c->mode == 2 || c->mode == 3; */
 static bool is_rate(const struct vpit_channel *c)
 {
     return c->mode == 2 || c->mode == 3;
 }
 
+/*@ requires channel_ok(c) && time_ok(now);
+    assigns \nothing;
+    ensures \result <= 0x14000000000000; // what fits in the time
+    ensures c->gate && now >= c->start ==>
+        \result * NS_PER_S <= (now - c->start) * PIT_HZ < (\result + 1) * NS_PER_S; */
 static uint64_t ticks_since(const struct vpit_channel *c, uint64_t now)
 {
     if (!c->gate && c->mode != 1 && c->mode != 5)
@@ -45,6 +70,10 @@ static uint64_t ticks_since(const struct vpit_channel *c, uint64_t now)
     return now > c->start ? ns_to_ticks(now - c->start) : 0;
 }
 
+/*@ requires channel_ok(c) && time_ok(now);
+    assigns \nothing;
+    ensures c->null_count ==> \result == 0;
+    ensures c->mode == 2 && \result != 0 ==> \result <= reload(c); */
 static uint16_t count_of(const struct vpit_channel *c, uint64_t now)
 {
     uint64_t n = reload_of(c), t = ticks_since(c, now);
@@ -55,9 +84,12 @@ static uint16_t count_of(const struct vpit_channel *c, uint64_t now)
         return (uint16_t)(n - t % n);
     if (c->mode == 3) /* counts down by two, twice per period */
         return (uint16_t)((n - 2 * t % n) & ~UINT64_C(1));
-    return (uint16_t)(n - t);
+    return (uint16_t)(n + 65536 - t % 65536); /* it goes on from 0 to ffff */
 }
 
+/*@ requires channel_ok(c) && time_ok(now);
+    assigns \nothing;
+    ensures c->null_count ==> (\result <==> c->mode != 0); */
 static bool output_of(const struct vpit_channel *c, uint64_t now)
 {
     uint64_t n = reload_of(c), t = ticks_since(c, now);
@@ -78,6 +110,11 @@ static bool output_of(const struct vpit_channel *c, uint64_t now)
 }
 
 /* When channel 0's output rises next, after the time from. */
+/*@ requires channel_ok(c) && time_ok(from) && c->start <= from;
+    assigns \nothing;
+    ensures rate: (c->mode == 2 || c->mode == 3) && !c->null_count ==> \result >= from +
+   IRQ_PERIOD_MIN_NS; ensures none: c->null_count || c->mode == 1 || c->mode == 5 ==> \result ==
+   TIME_NEVER; */
 static uint64_t next_edge(const struct vpit_channel *c, uint64_t from)
 {
     uint64_t n = reload_of(c), t = ticks_since(c, from);
@@ -85,7 +122,7 @@ static uint64_t next_edge(const struct vpit_channel *c, uint64_t from)
     if (c->null_count)
         return TIME_NEVER;
     if (is_rate(c))
-        return max_u64(c->start + ticks_to_ns((t / n + 1) * n), from + IRQ_PERIOD_MIN_NS);
+        return max_u64(c->start + ticks_to_ns(t - t % n + n), from + IRQ_PERIOD_MIN_NS);
     if (c->mode == 1 || c->mode == 5 || t >= n)
         return TIME_NEVER;
     return c->start + ticks_to_ns(n);
@@ -122,12 +159,18 @@ void vpit_reset(struct vpit *p)
     p->next_irq = TIME_NEVER;
 }
 
+/*@ requires channel_ok(c) && time_ok(now);
+    assigns \nothing; */
 static uint8_t status_of(const struct vpit_channel *c, uint64_t now)
 {
-    return (uint8_t)((output_of(c, now) ? 0x80 : 0) | (c->null_count ? 0x40 : 0) | c->access << 4 |
-                     c->mode << 1 | (c->bcd ? 1 : 0));
+    return (uint8_t)((output_of(c, now) ? 0x80 : 0) | (c->null_count ? 0x40 : 0) | c->access * 16 |
+                     c->mode * 2 | (c->bcd ? 1 : 0));
 }
 
+/*@ requires channel_ok(c) && time_ok(now);
+    assigns c->latch, c->latched;
+    ensures channel_ok(c) && c->latched != 0;
+    ensures \old(c->latched) != 0 ==> c->latch == \old(c->latch); */
 static void latch_count(struct vpit_channel *c, uint64_t now)
 {
     if (c->latched != 0)
@@ -136,6 +179,13 @@ static void latch_count(struct vpit_channel *c, uint64_t now)
     c->latched = c->access == 3 ? 2 : 1;
 }
 
+/*@ requires channel_ok(c) && time_ok(now);
+    assigns c->has_status, c->high_next, c->latched;
+    ensures channel_ok(c);
+    ensures \old(c->has_status) ==> \result == c->status && !c->has_status &&
+        c->latched == \old(c->latched);
+    ensures !\old(c->has_status) && \old(c->latched) != 0 ==>
+        c->latched == \old(c->latched) - 1; */
 static uint8_t channel_read(struct vpit_channel *c, uint64_t now)
 {
     uint16_t count;
@@ -154,6 +204,9 @@ static uint8_t channel_read(struct vpit_channel *c, uint64_t now)
     return (uint8_t)(high ? count >> 8 : count);
 }
 
+/*@ requires channel_ok(c) && time_ok(now);
+    assigns c->reload, c->null_count, c->start, c->stopped;
+    ensures channel_ok(c) && c->reload == value && c->start == now && !c->null_count; */
 static void channel_load(struct vpit_channel *c, uint16_t value, uint64_t now)
 {
     c->reload = value;
@@ -163,6 +216,14 @@ static void channel_load(struct vpit_channel *c, uint16_t value, uint64_t now)
 }
 
 /* True iff a count was loaded. */
+/*@ requires channel_ok(c) && time_ok(now);
+    assigns c->reload, c->null_count, c->start, c->stopped, c->write_high, c->low;
+    ensures channel_ok(c);
+    ensures \result ==> c->start == now && !c->null_count;
+    ensures c->access == 1 ==> \result && c->reload == value;
+    ensures c->access == 2 ==> \result && c->reload == 256 * value;
+    ensures c->access == 3 ==> (\result <==> \old(c->write_high));
+    ensures c->access == 3 && \result ==> c->reload == 256 * value + \old(c->low); */
 static bool channel_write(struct vpit_channel *c, uint8_t value, uint64_t now)
 {
     switch (c->access) {
@@ -170,7 +231,7 @@ static bool channel_write(struct vpit_channel *c, uint8_t value, uint64_t now)
         channel_load(c, value, now);
         return true;
     case 2:
-        channel_load(c, (uint16_t)(value << 8), now);
+        channel_load(c, (uint16_t)(value * 256), now);
         return true;
     default:
         c->write_high = !c->write_high;
@@ -178,27 +239,38 @@ static bool channel_write(struct vpit_channel *c, uint8_t value, uint64_t now)
             c->low = value;
             return false;
         }
-        channel_load(c, (uint16_t)(value << 8 | c->low), now);
+        channel_load(c, (uint16_t)(value * 256 + c->low), now);
         return true;
     }
 }
 
+/* What the read-back command's value asks for of a channel that it selects. */
+/*@ requires channel_ok(c) && time_ok(now);
+    assigns c->latch, c->latched, c->status, c->has_status;
+    ensures channel_ok(c); */
+static void latch(struct vpit_channel *c, uint8_t value, uint64_t now)
+{
+    if ((value & 0x20) == 0)
+        latch_count(c, now);
+    if ((value & 0x10) == 0 && !c->has_status) {
+        c->status = status_of(c, now);
+        c->has_status = true;
+    }
+}
+
+/*@ requires pit_ok(p) && time_ok(now);
+    assigns p->ch[0 .. 2];
+    ensures channel_ok(&p->ch[0]);
+    ensures channel_ok(&p->ch[1]);
+    ensures channel_ok(&p->ch[2]); */
 static void read_back(struct vpit *p, uint8_t value, uint64_t now)
 {
-    unsigned i;
-
-    for (i = 0; i < 3; i++) {
-        struct vpit_channel *c = &p->ch[i];
-
-        if ((value & 2u << i) == 0)
-            continue;
-        if ((value & 0x20) == 0)
-            latch_count(c, now);
-        if ((value & 0x10) == 0 && !c->has_status) {
-            c->status = status_of(c, now);
-            c->has_status = true;
-        }
-    }
+    if ((value & 2) != 0)
+        latch(&p->ch[0], value, now);
+    if ((value & 4) != 0)
+        latch(&p->ch[1], value, now);
+    if ((value & 8) != 0)
+        latch(&p->ch[2], value, now);
 }
 
 static void control_write(struct vpit *p, uint8_t value, uint64_t now)
@@ -227,6 +299,9 @@ static void control_write(struct vpit *p, uint8_t value, uint64_t now)
 }
 
 /* Channel 2's gate: bit 0 of port 61h. */
+/*@ requires channel_ok(c) && time_ok(now) && c->start <= now && c->stopped <= now;
+    assigns c->gate, c->start, c->stopped;
+    ensures channel_ok(c) && c->start <= now && c->stopped <= now && (c->gate <==> gate); */
 static void set_gate(struct vpit_channel *c, bool gate, uint64_t now)
 {
     if (gate == c->gate)

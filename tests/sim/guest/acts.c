@@ -16,11 +16,11 @@ static const struct {
     const char *name, *prefix; /* of each act in this place, where a table is played twice */
     const struct act *acts;
 } tables[] = {
-    {"exit", "", acts_exit},        {"cpu", "", acts_cpu},       {"emulate", "", acts_emulate},
-    {"version", "", acts_version},  {"memory", "", acts_memory}, {"vcpu", "", acts_vcpu},
-    {"time", "", acts_time},        {"lapic", "", acts_lapic},   {"evtchn", "", acts_evtchn},
-    {"grant", "", acts_grant},      {"smp", "", acts_smp},       {"fifo", "", acts_fifo},
-    {"fifo", "fifo-", acts_evtchn}, /* once more */
+    {"exit", "", acts_exit},       {"cpu", "", acts_cpu},          {"emulate", "", acts_emulate},
+    {"version", "", acts_version}, {"memory", "", acts_memory},    {"vcpu", "", acts_vcpu},
+    {"time", "", acts_time},       {"lapic", "", acts_lapic},      {"evtchn", "", acts_evtchn},
+    {"grant", "", acts_grant},     {"smp", "", acts_smp},          {"leak", "", acts_leak},
+    {"fifo", "", acts_fifo},       {"fifo", "fifo-", acts_evtchn}, /* once more */
 };
 
 void play(void);

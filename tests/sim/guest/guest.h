@@ -38,7 +38,8 @@ struct act {
 };
 /* Each file has its table, which ends with an entry without a name. */
 extern const struct act acts_exit[], acts_memory[], acts_evtchn[], acts_fifo[], acts_time[],
-    acts_vcpu[], acts_lapic[], acts_grant[], acts_emulate[], acts_cpu[], acts_smp[], acts_version[];
+    acts_vcpu[], acts_lapic[], acts_grant[], acts_emulate[], acts_cpu[], acts_smp[], acts_version[],
+    acts_leak[];
 /* All of a table, or the one called only; prefix: of their names as told. */
 void run_acts(const struct act *table, const char *prefix, const char *only);
 void play_pair(const char *role); /* act_pair.c: the parts of two or three domains */
@@ -180,6 +181,7 @@ void secondary_main(unsigned id) __attribute__((noreturn));
 #define LAPIC_ID 0x20u
 #define LAPIC_VERSION 0x30u
 #define LAPIC_TPR 0x80u
+#define LAPIC_PPR 0xa0u
 #define LAPIC_EOI 0xb0u
 #define LAPIC_SVR 0xf0u
 #define LAPIC_ISR 0x100u

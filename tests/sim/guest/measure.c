@@ -222,6 +222,25 @@ static uint64_t self_ipi(void)
     return since(t);
 }
 
+static uint64_t self_ipi_register(void)
+{
+    uint64_t t;
+
+    arrived = 0;
+    t = tsc();
+    lapic_write(LAPIC_SELF_IPI, VEC_TEST);
+    return since(t);
+}
+
+/* With nothing to end. */
+static uint64_t end_of_interrupt(void)
+{
+    uint64_t t = tsc();
+
+    lapic_write(LAPIC_EOI, 0);
+    return tsc() - t;
+}
+
 /* From the moment it was set to, for as long as that is not missed. */
 static uint64_t deadline_by(bool halting)
 {
@@ -281,9 +300,12 @@ static void local_apic(void)
 {
     irq_hook[VEC_TEST] = note_irq;
     measure("self_ipi_xapic", self_ipi);
+    measure("eoi_xapic", end_of_interrupt);
     if (cpuid(1, 0).c >> 21 & 1) {
         lapic_x2apic();
         measure("self_ipi_x2apic", self_ipi);
+        measure("self_ipi_register", self_ipi_register);
+        measure("eoi_x2apic", end_of_interrupt);
     }
     irq_hook[VEC_TEST] = NULL;
     lapic_deadlines();

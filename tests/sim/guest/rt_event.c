@@ -35,7 +35,10 @@ void event_init(void)
 void event_init_cpu(void)
 {
     struct xen_hvm_evtchn_upcall_vector v = {.vcpu = me()->id, .vector = VEC_UPCALL};
+    static char how[WORD_MAX];
 
+    if (word("upcall", how) && same(how, "gsi"))
+        return; /* lapic-level sets it up */
     hvm_op(HVMOP_set_evtchn_upcall_vector, &v);
 }
 
