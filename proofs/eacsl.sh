@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Runs the bodies that the proofs only know by contract (base/atomic.h, two
-# builtins) with the contracts checked at run time by E-ACSL. Ends with "contracts held"; non-zero otherwise.
-# usage: eacsl.sh
+# Runs contracts with E-ACSL's checks: of the bodies that the proofs only know by contract
+# (base/atomic.h, two builtins), and of the proved sources, in the unit tests of the hosted
+# library in BUILD-DIRECTORY (build/hosted). Then with one wrong contract, which must be seen.
+# Ends with "contracts held"; non-zero otherwise.
+# usage: eacsl.sh [BUILD-DIRECTORY]
 set -euo pipefail
 proofs=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$proofs")
@@ -26,4 +28,17 @@ gcc -std=c99 -O1 -DE_ACSL_SEGMENT_MMODEL -DE_ACSL_STACK_SIZE=32 -DE_ACSL_HEAP_SI
     -I"$share" -w -o "$work/run" "$work/inst.o" "$work/bodies.o" "$share/e_acsl_rtl.c" \
     "$lib/libeacsl-dlmalloc.a" -lgmp -lm -lpthread
 "$work/run"
-echo "contracts held: $(grep -c __e_acsl_assert "$work/inst.c") run-time checks in the program"
+echo "atomics and builtins: $(grep -c __e_acsl_assert "$work/inst.c") checks"
+
+build=${1:-$root/build/hosted}
+python3 "$proofs/lib/eacsl.py" "$build"
+# What shows that a contract that does not hold is seen: one that asks for too much.
+if python3 "$proofs/lib/eacsl.py" "$build" --only src/base/string.c --tests test_base --wrong \
+    'src/base/string.h|ensures cap > 0 ==> \result < cap|ensures cap > 0 ==> \result + 1 < cap' \
+    >"$work/wrong" 2>&1 || ! grep -q 'does not hold' "$work/wrong"; then
+    echo "a wrong contract of str_copy() was not seen:"
+    cat "$work/wrong"
+    exit 1
+fi
+echo "a wrong contract was seen: $(grep -o 'string.*does not hold' "$work/wrong" | head -1)"
+echo "contracts held"

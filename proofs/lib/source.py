@@ -6,7 +6,7 @@ function starts with a line that is not indented and ends with a brace alone.
 import re
 
 DEFINITION = re.compile(
-    r"^(?!typedef|struct \w+ \{|enum|union|#|/|\*|\s)[A-Za-z_][\w \*]*?\b\**(\w+)\([^;{]*?\)\n\{\n(.*?)^\}",
+    r"^(?!typedef|struct \w+ \{|enum \w* ?\{|union|#|/|\*|\s)[A-Za-z_][\w \*]*?\b\**(\w+)\([^;{]*?\)\n\{\n(.*?)^\}",
     re.M | re.S)
 ACSL = re.compile(r"/\*@.*?\*/|//@[^\n]*", re.S)
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)

@@ -17,98 +17,204 @@ struct spec {
 #define WIDTH_MAX 4096 /* keeps width arithmetic far from overflow */
 #define DIGITS_MAX 20  /* of UINT64_MAX in decimal */
 
+/*@ predicate sink{L}(struct sink *s) = \valid(s) && s->len < s->cap &&
+        \valid(s->buf + (0 .. s->cap - 1)) && \separated(s, s->buf + (0 .. s->cap - 1));
+    predicate same_sink{A, B}(struct sink *s) = \at(s->buf, A) == \at(s->buf, B) &&
+        \at(s->cap, A) == \at(s->cap, B) && \at(s->len, A) <= \at(s->len, B);
+    predicate spec{L}(struct spec *c, struct sink *s) = \valid_read(c) &&
+        0 <= c->width <= WIDTH_MAX && 0 <= c->precision <= WIDTH_MAX &&
+        \separated(c, s) && \separated(c, s->buf + (0 .. s->cap - 1));
+    // v is what is left of 64 bits after n digits.
+    predicate left_of(integer v, integer n) =
+        (n >= 1 ==> v <= 1844674407370955161) && (n >= 2 ==> v <= 184467440737095516) &&
+        (n >= 3 ==> v <= 18446744073709551) && (n >= 4 ==> v <= 1844674407370955) &&
+        (n >= 5 ==> v <= 184467440737095) && (n >= 6 ==> v <= 18446744073709) &&
+        (n >= 7 ==> v <= 1844674407370) && (n >= 8 ==> v <= 184467440737) &&
+        (n >= 9 ==> v <= 18446744073) && (n >= 10 ==> v <= 1844674407) &&
+        (n >= 11 ==> v <= 184467440) && (n >= 12 ==> v <= 18446744) &&
+        (n >= 13 ==> v <= 1844674) && (n >= 14 ==> v <= 184467) &&
+        (n >= 15 ==> v <= 18446) && (n >= 16 ==> v <= 1844) &&
+        (n >= 17 ==> v <= 184) && (n >= 18 ==> v <= 18) &&
+        (n >= 19 ==> v <= 1) && (n >= 20 ==> v <= 0); */
+
+/*@ requires sink(s);
+    assigns s->len, s->buf[s->len .. s->cap - 1];
+    ensures sink(s) && same_sink{Pre, Here}(s);
+    ensures s->len == \min(s->cap - 1, \old(s->len) + 1);
+    ensures s->len > \old(s->len) ==> s->buf[\old(s->len)] == c; */
 static void put(struct sink *s, char c)
 {
     if (s->len + 1 < s->cap)
         s->buf[s->len++] = c;
 }
 
+/*@ requires sink(s);
+    assigns s->len, s->buf[s->len .. s->cap - 1];
+    ensures sink(s) && same_sink{Pre, Here}(s);
+    ensures s->len == \min(s->cap - 1, \old(s->len) + \max(count, 0));
+    ensures padding: \forall integer k; \old(s->len) <= k < s->len ==> s->buf[k] == c; */
 static void put_many(struct sink *s, char c, int count)
 {
+    /*@ loop invariant sink(s) && same_sink{Pre, Here}(s) && 0 <= i <= \max(count, 0);
+        loop invariant s->len == \min(s->cap - 1, \at(s->len, Pre) + i);
+        loop invariant \forall integer k; \at(s->len, Pre) <= k < s->len ==> s->buf[k] == c;
+        loop assigns i, s->len, s->buf[\at(s->len, Pre) .. s->cap - 1];
+        loop variant count - i; */
     for (int i = 0; i < count; i++)
         put(s, c);
 }
 
+/*@ requires sink(s) && \valid_read(text + (0 .. n - 1));
+    assigns s->len, s->buf[s->len .. s->cap - 1];
+    ensures sink(s) && same_sink{Pre, Here}(s);
+    ensures s->len == \min(s->cap - 1, \old(s->len) + n); */
+static void put_text(struct sink *s, const char *text, size_t n)
+{
+    /*@ loop invariant sink(s) && same_sink{Pre, Here}(s) && i <= n;
+        loop invariant s->len == \min(s->cap - 1, \at(s->len, Pre) + i);
+        loop assigns i, s->len, s->buf[\at(s->len, Pre) .. s->cap - 1];
+        loop variant n - i; */
+    for (size_t i = 0; i < n; i++)
+        put(s, text[i]);
+}
+
+static const char *text_or_null(const char *str)
+{
+    return str == NULL ? "(null)" : str;
+}
+
+/*@ requires sink(s) && spec(spec, s);
+    requires readable(str, spec->has_precision ? spec->precision : SIZE_MAX);
+    assigns s->len, s->buf[s->len .. s->cap - 1];
+    ensures sink(s) && same_sink{Pre, Here}(s);
+    ensures width: s->len >= \min(s->cap - 1, \old(s->len) + spec->width); */
 static void put_string(struct sink *s, const struct spec *spec, const char *str)
 {
     size_t max = spec->has_precision ? (size_t)spec->precision : SIZE_MAX;
-    size_t n;
-    int pad;
+    size_t n = str_len_max(str, max);
+    int pad = n < (size_t)spec->width ? spec->width - (int)n : 0;
 
-    if (str == NULL)
-        str = "(null)";
-    n = str_len_max(str, max);
-    pad = n < (size_t)spec->width ? spec->width - (int)n : 0;
     if (!spec->left)
         put_many(s, ' ', pad);
-    for (size_t i = 0; i < n; i++)
-        put(s, str[i]);
+    put_text(s, str, n);
     if (spec->left)
         put_many(s, ' ', pad);
 }
 
-static void put_number(struct sink *s, const struct spec *spec, uint64_t v, unsigned base,
+/*@ requires d < 16;
+    assigns \nothing;
+    ensures \result == (d < 10 ? '0' + d : upper ? 'A' + d - 10 : 'a' + d - 10); */
+static char digit(unsigned d, bool upper)
+{
+    return (char)(d < 10 ? '0' + d : (upper ? 'A' : 'a') + (d - 10));
+}
+
+/*@ requires sink(s) && spec(spec, s);
+    requires prefix: \exists integer n; n <= 2 && text(prefix, n);
+    assigns s->len, s->buf[s->len .. s->cap - 1];
+    ensures sink(s) && same_sink{Pre, Here}(s);
+    ensures width: s->len >= \min(s->cap - 1, \old(s->len) + spec->width); */
+static void put_number(struct sink *s, const struct spec *spec, uint64_t v, bool hex,
                        const char *prefix, bool upper)
 {
-    const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+    size_t prefix_len = str_len(prefix);
     char text[DIGITS_MAX];
     int n = 0, len, pad;
 
+    /*@ loop invariant 0 <= n < DIGITS_MAX && (n == 0 || v != 0);
+        loop invariant left_of(v, n);
+        loop assigns n, v, text[0 .. DIGITS_MAX - 1];
+        loop variant DIGITS_MAX - n; */
     do {
-        text[n++] = digits[v % base];
-        v /= base;
+        text[DIGITS_MAX - ++n] = digit((unsigned)(hex ? v % 16 : v % 10), upper);
+        v = hex ? v / 16 : v / 10;
     } while (v != 0);
 
-    len = n + (int)str_len(prefix);
+    len = n + (int)prefix_len;
     pad = len < spec->width ? spec->width - len : 0;
     if (!spec->left && !spec->zero)
         put_many(s, ' ', pad);
-    while (*prefix != '\0')
-        put(s, *prefix++);
+    put_text(s, prefix, prefix_len);
     if (!spec->left && spec->zero)
         put_many(s, '0', pad);
-    while (n > 0)
-        put(s, text[--n]);
+    put_text(s, text + (DIGITS_MAX - n), (size_t)n);
     if (spec->left)
         put_many(s, ' ', pad);
 }
 
+/*@ assigns \nothing;
+    ensures \result == \max(0, \min(v, WIDTH_MAX)); */
 static int clamp_width(int64_t v)
 {
     return v < 0 ? 0 : v > WIDTH_MAX ? WIDTH_MAX : (int)v;
 }
 
+/*@ requires \exists integer n; text(f, n);
+    requires \valid(spec);
+    assigns spec->alternate, spec->zero, spec->left;
+    ensures \exists integer n; text(\result, n);
+    ensures *\result != '#' && *\result != '0' && *\result != '-'; */
 static const char *parse_flags(const char *f, struct spec *spec)
 {
-    for (;; f++) {
-        if (*f == '#')
+    size_t i = 0;
+
+    /*@ loop invariant i < SIZE_MAX && \forall integer k; 0 <= k < i ==> f[k] != 0;
+        loop assigns i, spec->alternate, spec->zero, spec->left;
+        loop variant SIZE_MAX - i; */
+    for (;; i++) {
+        if (f[i] == '#')
             spec->alternate = true;
-        else if (*f == '0')
+        else if (f[i] == '0')
             spec->zero = true;
-        else if (*f == '-')
+        else if (f[i] == '-')
             spec->left = true;
         else
-            return f;
+            break;
     }
+    //@ assert \forall integer n; text(f, n) ==> text(f + i, n - i);
+    return f + i;
 }
 
+/*@ requires \exists integer n; text(f, n);
+    requires \valid(out);
+    assigns *out;
+    ensures 0 <= *out <= WIDTH_MAX;
+    ensures \exists integer n; text(\result, n);
+    ensures *\result < '0' || *\result > '9'; */
 static const char *parse_digits(const char *f, int *out)
 {
+    size_t i = 0;
     int64_t v = 0;
 
-    for (; *f >= '0' && *f <= '9'; f++)
-        v = clamp_width(v * 10 + (*f - '0'));
+    /*@ loop invariant i < SIZE_MAX && \forall integer k; 0 <= k < i ==> f[k] != 0;
+        loop invariant 0 <= v <= WIDTH_MAX;
+        loop assigns i, v;
+        loop variant SIZE_MAX - i; */
+    for (; f[i] >= '0' && f[i] <= '9'; i++)
+        v = clamp_width(v * 10 + (f[i] - '0'));
     *out = (int)v;
-    return f;
+    //@ assert \forall integer n; text(f, n) ==> text(f + i, n - i);
+    return f + i;
 }
 
+/*@ requires \exists integer n; text(f, n);
+    requires \valid(spec);
+    assigns spec->longs;
+    ensures \exists integer n; text(\result, n);
+    ensures *\result != 'l' && *\result != 'z'; */
 static const char *parse_length(const char *f, struct spec *spec)
 {
-    while (*f == 'l' || *f == 'z') {
+    size_t i = 0;
+
+    /*@ loop invariant i < SIZE_MAX && \forall integer k; 0 <= k < i ==> f[k] != 0;
+        loop assigns i, spec->longs;
+        loop variant SIZE_MAX - i; */
+    while (f[i] == 'l' || f[i] == 'z') {
         spec->longs++;
-        f++;
+        i++;
     }
-    return f;
+    //@ assert \forall integer n; text(f, n) ==> text(f + i, n - i);
+    return f + i;
 }
 
 size_t fmt_vprint(char *buf, size_t cap, const char *fmt, va_list args)
@@ -145,20 +251,20 @@ size_t fmt_vprint(char *buf, size_t cap, const char *fmt, va_list args)
         f = parse_length(f, &spec);
 
         if (*f == 's') {
-            put_string(&s, &spec, va_arg(args, const char *));
+            put_string(&s, &spec, text_or_null(va_arg(args, const char *)));
         } else if (*f == 'c') {
             put(&s, (char)va_arg(args, int));
         } else if (*f == 'd' || *f == 'i') {
             int64_t d = spec.longs ? va_arg(args, long) : va_arg(args, int);
 
             v = d < 0 ? 0 - (uint64_t)d : (uint64_t)d;
-            put_number(&s, &spec, v, 10, d < 0 ? "-" : "", false);
+            put_number(&s, &spec, v, false, d < 0 ? "-" : "", false);
         } else if (*f == 'u' || *f == 'x' || *f == 'X') {
             v = spec.longs ? va_arg(args, unsigned long) : va_arg(args, unsigned int);
-            put_number(&s, &spec, v, *f == 'u' ? 10 : 16,
-                       spec.alternate && *f != 'u' && v != 0 ? "0x" : "", *f == 'X');
+            put_number(&s, &spec, v, *f != 'u', spec.alternate && *f != 'u' && v != 0 ? "0x" : "",
+                       *f == 'X');
         } else if (*f == 'p') {
-            put_number(&s, &spec, (uint64_t)(uintptr_t)va_arg(args, void *), 16, "0x", false);
+            put_number(&s, &spec, (uint64_t)(uintptr_t)va_arg(args, void *), true, "0x", false);
         } else if (*f == '%') {
             put(&s, '%');
         } else {

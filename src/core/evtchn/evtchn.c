@@ -7,8 +7,6 @@
 #include "core/mem/page_alloc.h"
 #include "core/state.h"
 
-#define PORTS_PER_GROUP (EVTCHN_PER_BUCKET * EVTCHN_BUCKETS_PER_GROUP)
-
 /* A guest that rebinds a port as fast as another of its vCPUs closes it gets an
  * error in the end. */
 #define CLOSE_RETRIES 64u
@@ -18,18 +16,6 @@ _Static_assert(sizeof(struct evtchn *) * EVTCHN_BUCKETS_PER_GROUP <= PAGE_SIZE,
                "group fits a page");
 _Static_assert(PORTS_PER_GROUP *EVTCHN_GROUPS == EVTCHN_FIFO_NR_CHANNELS,
                "table covers the FIFO ABI");
-
-/*@ predicate group_of(struct evtchn **g, integer buckets) = \valid(g + (0 .. buckets - 1)) &&
-        \forall integer i; 0 <= i < buckets ==> \valid(g[i] + (0 .. EVTCHN_PER_BUCKET - 1));
-    // Every valid port has storage.
-    predicate port_table(struct domain *d) = \valid_read(d) &&
-        d->evtchn.valid_ports % EVTCHN_PER_BUCKET == 0 &&
-        d->evtchn.valid_ports <= EVTCHN_FIFO_NR_CHANNELS &&
-        (d->evtchn.valid_ports <= PORTS_PER_GROUP ?
-            group_of(d->evtchn.group[0], d->evtchn.valid_ports / EVTCHN_PER_BUCKET) :
-            group_of(d->evtchn.group[0], EVTCHN_BUCKETS_PER_GROUP) &&
-            group_of(d->evtchn.group[1],
-                     (d->evtchn.valid_ports - PORTS_PER_GROUP) / EVTCHN_PER_BUCKET)); */
 
 /*@ requires port_table(d) && port < d->evtchn.valid_ports;
     assigns \nothing;

@@ -7,8 +7,22 @@
 #include "core/policy/policy.h"
 #include "core/state.h"
 
+/*@ // A hypercall begins and ends without references, without locks, and with no port
+    // that was made and that nobody knows of.
+    predicate called{L}(struct vcpu *v) = \valid_read(v) && \valid(v->domain) &&
+        \valid_read(hv) && port_table(v->domain) && !held(&v->domain->evtchn.lock) &&
+        references == 0 && permitted == 0 && untold_port == 0;
+    predicate settled{L}(struct vcpu *v) = references == 0 && untold_port == 0 &&
+        !held(&v->domain->evtchn.lock); */
+
 /* May caller name domain peer as the one to bind to a port of d's? The default
  * policy does not care, nor whether there is such a domain yet. */
+/*@ requires \valid_read(hv) && 0 <= references <= 1;
+    assigns references, permitted;
+    ensures balance: references == \old(references);
+    ensures \result <= 0;
+    ensures asked: \result == 0 && hv->policy_silo ==> permitted != 0;
+    ensures default_policy: !hv->policy_silo ==> \result == 0 && permitted == \old(permitted); */
 static int peer_allowed(const struct domain *caller, const struct domain *d, domid_t peer)
 {
     struct domain *p;
@@ -26,6 +40,9 @@ static int peer_allowed(const struct domain *caller, const struct domain *d, dom
     return rc;
 }
 
+/*@ requires called(v);
+    assigns references, permitted, untold_port, events;
+    ensures settled(v) && \result <= 0; */
 static int64_t op_alloc_unbound(struct vcpu *v, uint64_t gva)
 {
     evtchn_alloc_unbound_t op;
@@ -56,16 +73,24 @@ static int64_t op_alloc_unbound(struct vcpu *v, uint64_t gva)
     return rc;
 }
 
-/* Writes the answer of an operation that gave the caller a new port. */
-static int64_t answer_port(struct vcpu *v, uint64_t gva, const void *op, size_t n, uint32_t port)
+/* Ends an operation that gave the caller a new port; copied is what guest_copy_out()
+ * said of telling it. */
+/*@ requires \valid_read(v) && untold_port == (copied == 0 ? 0 : port);
+    assigns untold_port, events;
+    ensures untold_port == 0;
+    ensures \result == (copied == 0 ? 0 : -XEN_EFAULT); */
+static int64_t answer_port(struct vcpu *v, int copied, uint32_t port)
 {
-    if (guest_copy_out(v, gva, op, n) != 0) {
+    if (copied != 0) {
         (void)evtchn_close(v->domain, port);
         return -XEN_EFAULT;
     }
     return 0;
 }
 
+/*@ requires called(v);
+    assigns references, permitted, untold_port, events;
+    ensures settled(v) && \result <= 0; */
 static int64_t op_bind_interdomain(struct vcpu *v, uint64_t gva)
 {
     evtchn_bind_interdomain_t op;
@@ -75,9 +100,15 @@ static int64_t op_bind_interdomain(struct vcpu *v, uint64_t gva)
         return -XEN_EFAULT;
     }
     rc = evtchn_bind_interdomain(v->domain, op.remote_dom, op.remote_port, &op.local_port);
-    return rc != 0 ? rc : answer_port(v, gva, &op, sizeof(op), op.local_port);
+    if (rc != 0) {
+        return rc;
+    }
+    return answer_port(v, guest_copy_out(v, gva, &op, sizeof(op)), op.local_port);
 }
 
+/*@ requires called(v);
+    assigns references, permitted, untold_port, events;
+    ensures settled(v) && \result <= 0; */
 static int64_t op_bind_virq(struct vcpu *v, uint64_t gva)
 {
     evtchn_bind_virq_t op;
@@ -87,9 +118,15 @@ static int64_t op_bind_virq(struct vcpu *v, uint64_t gva)
         return -XEN_EFAULT;
     }
     rc = evtchn_bind_virq(v->domain, op.virq, op.vcpu, &op.port);
-    return rc != 0 ? rc : answer_port(v, gva, &op, sizeof(op), op.port);
+    if (rc != 0) {
+        return rc;
+    }
+    return answer_port(v, guest_copy_out(v, gva, &op, sizeof(op)), op.port);
 }
 
+/*@ requires called(v);
+    assigns references, permitted, untold_port, events;
+    ensures settled(v) && \result <= 0; */
 static int64_t op_bind_ipi(struct vcpu *v, uint64_t gva)
 {
     evtchn_bind_ipi_t op;
@@ -99,10 +136,17 @@ static int64_t op_bind_ipi(struct vcpu *v, uint64_t gva)
         return -XEN_EFAULT;
     }
     rc = evtchn_bind_ipi(v->domain, op.vcpu, &op.port);
-    return rc != 0 ? rc : answer_port(v, gva, &op, sizeof(op), op.port);
+    if (rc != 0) {
+        return rc;
+    }
+    return answer_port(v, guest_copy_out(v, gva, &op, sizeof(op)), op.port);
 }
 
 /* No domain has physical interrupts, so every number is out of range. */
+/*@ requires called(v);
+    assigns references, permitted, untold_port, events;
+    ensures settled(v) && \result <= 0;
+    ensures \result == -XEN_EFAULT || \result == -XEN_EINVAL; */
 static int64_t op_bind_pirq(struct vcpu *v, uint64_t gva)
 {
     evtchn_bind_pirq_t op;
@@ -110,6 +154,9 @@ static int64_t op_bind_pirq(struct vcpu *v, uint64_t gva)
     return guest_copy_in(v, &op, gva, sizeof(op)) != 0 ? -XEN_EFAULT : -XEN_EINVAL;
 }
 
+/*@ requires called(v);
+    assigns references, permitted, untold_port, events;
+    ensures settled(v) && \result <= 0; */
 static int64_t op_close(struct vcpu *v, uint64_t gva)
 {
     evtchn_close_t op;
@@ -120,6 +167,9 @@ static int64_t op_close(struct vcpu *v, uint64_t gva)
     return evtchn_close(v->domain, op.port);
 }
 
+/*@ requires called(v);
+    assigns references, permitted, untold_port, events;
+    ensures settled(v) && \result <= 0; */
 static int64_t op_send(struct vcpu *v, uint64_t gva)
 {
     evtchn_send_t op;
@@ -130,6 +180,9 @@ static int64_t op_send(struct vcpu *v, uint64_t gva)
     return evtchn_send(v->domain, op.port);
 }
 
+/*@ requires called(v);
+    assigns references, permitted, untold_port, events;
+    ensures settled(v) && \result <= 0; */
 static int64_t op_status(struct vcpu *v, uint64_t gva)
 {
     evtchn_status_t op;
@@ -154,6 +207,9 @@ static int64_t op_status(struct vcpu *v, uint64_t gva)
     return rc;
 }
 
+/*@ requires called(v);
+    assigns references, permitted, untold_port, events;
+    ensures settled(v) && \result <= 0; */
 static int64_t op_bind_vcpu(struct vcpu *v, uint64_t gva)
 {
     evtchn_bind_vcpu_t op;
@@ -164,6 +220,9 @@ static int64_t op_bind_vcpu(struct vcpu *v, uint64_t gva)
     return evtchn_bind_vcpu(v->domain, op.port, op.vcpu);
 }
 
+/*@ requires called(v);
+    ensures settled(v) && \result <= 0;
+    ensures \result == 0 || \result == -XEN_EFAULT || \result == -XEN_EINVAL; */
 static int64_t op_unmask(struct vcpu *v, uint64_t gva)
 {
     struct domain *d = v->domain;
@@ -182,6 +241,9 @@ static int64_t op_unmask(struct vcpu *v, uint64_t gva)
     return chn != NULL ? 0 : -XEN_EINVAL;
 }
 
+/*@ requires called(v);
+    assigns references, permitted, untold_port, events;
+    ensures settled(v) && \result <= 0; */
 static int64_t op_reset(struct vcpu *v, uint64_t gva)
 {
     evtchn_reset_t op;
@@ -207,6 +269,9 @@ static int64_t op_reset(struct vcpu *v, uint64_t gva)
     return rc;
 }
 
+/*@ requires called(v);
+    assigns references, permitted, untold_port, events;
+    ensures settled(v) && \result <= 0; */
 static int64_t op_init_control(struct vcpu *v, uint64_t gva)
 {
     evtchn_init_control_t op;
@@ -223,6 +288,9 @@ static int64_t op_init_control(struct vcpu *v, uint64_t gva)
     return rc;
 }
 
+/*@ requires called(v);
+    assigns references, permitted, untold_port, events;
+    ensures settled(v) && \result <= 0; */
 static int64_t op_expand_array(struct vcpu *v, uint64_t gva)
 {
     evtchn_expand_array_t op;
@@ -233,6 +301,8 @@ static int64_t op_expand_array(struct vcpu *v, uint64_t gva)
     return evtchn_fifo_expand_array(v->domain, op.array_gfn);
 }
 
+/*@ requires called(v);
+    ensures settled(v) && \result <= 0; */
 static int64_t op_set_priority(struct vcpu *v, uint64_t gva)
 {
     struct domain *d = v->domain;
@@ -252,6 +322,7 @@ static int64_t op_set_priority(struct vcpu *v, uint64_t gva)
     } else if (op.priority > EVTCHN_FIFO_PRIORITY_MIN) {
         rc = -XEN_EINVAL;
     } else {
+        /*@ assert op.priority <= EVTCHN_FIFO_PRIORITY_MIN; */
         /* An event that is pending already stays in the queue it is in. */
         chn->priority = (uint8_t)op.priority;
     }
@@ -259,6 +330,9 @@ static int64_t op_set_priority(struct vcpu *v, uint64_t gva)
     return rc;
 }
 
+/*@ requires called(v) && \valid_read(args + (0 .. 5));
+    ensures settled(v) && \result <= 0;
+    ensures unknown: (uint32_t)\old(args[0]) > EVTCHNOP_set_priority ==> \result == -XEN_ENOSYS; */
 int64_t do_event_channel_op(struct vcpu *v, uint64_t args[6])
 {
     uint64_t gva = args[1];

@@ -16,6 +16,26 @@ struct evtchn_fifo {
     event_word_t *page[FIFO_PAGES];
 };
 
+#define PORTS_PER_GROUP (EVTCHN_PER_BUCKET * EVTCHN_BUCKETS_PER_GROUP)
+
+/*@ predicate group_of(struct evtchn **g, integer buckets) = \valid(g + (0 .. buckets - 1)) &&
+        \forall integer i; 0 <= i < buckets ==> \valid(g[i] + (0 .. EVTCHN_PER_BUCKET - 1));
+    // Every valid port has storage.
+    predicate port_table(struct domain *d) = \valid_read(d) &&
+        d->evtchn.valid_ports % EVTCHN_PER_BUCKET == 0 &&
+        d->evtchn.valid_ports <= EVTCHN_FIFO_NR_CHANNELS &&
+        (d->evtchn.valid_ports <= PORTS_PER_GROUP ?
+            group_of(d->evtchn.group[0], d->evtchn.valid_ports / EVTCHN_PER_BUCKET) :
+            group_of(d->evtchn.group[0], EVTCHN_BUCKETS_PER_GROUP) &&
+            group_of(d->evtchn.group[1],
+                     (d->evtchn.valid_ports - PORTS_PER_GROUP) / EVTCHN_PER_BUCKET)); */
+
+/* For the proofs: what changes behind the functions that are known by contract (ports, the
+ * guest's words, vCPUs that are told), and a port that was made for a caller who was not told
+ * yet, or 0. */
+/*@ ghost int events; */
+/*@ ghost uint32_t untold_port; */
+
 /* evtchn.c: the table. */
 
 /* The entry of a port with storage, port 0 included; NULL beyond the table. */

@@ -61,6 +61,11 @@ static void add_block(struct domain *d)
     t->maptrack_free = first;
 }
 
+/*@ requires \valid(d) && !held(&d->gnttab.lock);
+    terminates \true;
+    assigns handles, grants, d->gnttab.lock.spin.word;
+    ensures !held(&d->gnttab.lock);
+    ensures handles == \old(handles) + (\result != MAPTRACK_NONE ? 1 : 0); */
 static grant_handle_t handle_claim(struct domain *d)
 {
     struct gnttab *t = &d->gnttab;
@@ -83,6 +88,11 @@ static grant_handle_t handle_claim(struct domain *d)
     return h;
 }
 
+/*@ requires \valid(d) && !held(&d->gnttab.lock) && handles > 0;
+    terminates \true;
+    assigns handles, grants, d->gnttab.lock.spin.word;
+    ensures !held(&d->gnttab.lock);
+    ensures handles == \old(handles) - 1; */
 static void handle_release(struct domain *d, grant_handle_t h)
 {
     struct gnttab *t = &d->gnttab;
@@ -98,6 +108,10 @@ static void handle_release(struct domain *d, grant_handle_t h)
     lock_release(&t->lock);
 }
 
+/*@ requires \valid(d) && !held(&d->gnttab.lock) && handles > 0 && h != MAPTRACK_NONE;
+    terminates \true;
+    assigns grants, d->gnttab.lock.spin.word;
+    ensures !held(&d->gnttab.lock); */
 static void handle_publish(struct domain *d, grant_handle_t h, struct gnttab_maptrack entry)
 {
     lock_acquire(&d->gnttab.lock);
@@ -108,6 +122,14 @@ static void handle_publish(struct domain *d, grant_handle_t h, struct gnttab_map
 
 /* Puts the frame into the mapper's second stage with a reference of its own.
  * Own RAM that was there is given back, as if ballooned out. */
+/*@ // Every leaf that maps a grant has its reference, every mapping its pin.
+    predicate mapped{K, L}(integer n) = \at(leaves, L) == \at(leaves, K) + n &&
+        \at(frame_refs, L) == \at(frame_refs, K) + n; */
+
+/*@ requires INV_GNT_3: 0 <= leaves <= frame_refs <= 1000;
+    assigns frame_refs, leaves, grants;
+    ensures \result ==> mapped{Pre, Post}(1);
+    ensures !\result ==> mapped{Pre, Post}(0); */
 static bool place(struct domain *d, gfn_t g, mfn_t m, domid_t owner, bool readonly)
 {
     struct p2m_entry old;
@@ -127,6 +149,17 @@ static bool place(struct domain *d, gfn_t g, mfn_t m, domid_t owner, bool readon
 }
 
 /* Pins and maps; rd is referenced. GNTST_*. */
+/*@ requires \valid(d) && \valid(rd) && \valid_read(op) && \valid(m) && \separated(m, op);
+    requires INV_GNT_3: 0 <= leaves <= frame_refs <= 1000;
+    assigns *m, pins, frame_refs, leaves, grants;
+    ensures INV_GNT_2: pins == \old(pins) + (\result == GNTST_okay ? 1 : 0);
+    ensures INV_GNT_3: \result == GNTST_okay ==> mapped{Pre, Post}(1);
+    ensures INV_GNT_3_kept: \result != GNTST_okay ==> mapped{Pre, Post}(0);
+    ensures GNTST_eagain <= \result <= 0;
+    ensures \result == GNTST_okay ==> m->mfn.v <= 0xfffffff;
+    ensures \result == GNTST_okay ==> m->granter == rd && m->ref == op->ref &&
+        m->gfn.v == op->host_addr / PAGE_SIZE &&
+        (m->readonly <==> (op->flags & GNTMAP_readonly) != 0); */
 static int map_pinned(struct domain *d, struct domain *rd, const struct gnttab_map_grant_ref *op,
                       struct gnttab_maptrack *m)
 {
@@ -167,6 +200,18 @@ static int map_flags(uint32_t flags)
     return GNTST_okay;
 }
 
+/*@ requires \valid(d) && \valid(op) && \separated(op, d) && !held(&d->gnttab.lock);
+    requires 0 <= leaves <= frame_refs <= 1000 && 0 <= handles <= 1000;
+    assigns op->status, op->handle, op->dev_bus_addr, pins, references, handles, frame_refs,
+        leaves, grants, permitted, untold_handle, d->gnttab.lock.spin.word;
+    ensures unlocked: !held(&d->gnttab.lock);
+    ensures INV_GNT_2: op->status == GNTST_okay ==> pins == \old(pins) + 1 &&
+        references == \old(references) + 1 && handles == \old(handles) + 1 &&
+        mapped{Pre, Post}(1) && permitted != 0 && untold_handle == op->handle &&
+        op->handle != MAPTRACK_NONE;
+    ensures nothing_kept: op->status != GNTST_okay ==> pins == \old(pins) &&
+        references == \old(references) && handles == \old(handles) && mapped{Pre, Post}(0) &&
+        untold_handle == \old(untold_handle); */
 void gnttab_map(struct domain *d, struct gnttab_map_grant_ref *op)
 {
     struct gnttab_maptrack m;
@@ -200,11 +245,18 @@ void gnttab_map(struct domain *d, struct gnttab_map_grant_ref *op)
     }
     /* The reference on rd is the handle's now. */
     handle_publish(d, h, m);
+    /*@ ghost untold_handle = h; */
     op->handle = h;
     op->dev_bus_addr = m.mfn.v << PAGE_SHIFT;
 }
 
 /* Takes a mapped handle for unmapping. GNTST_*. */
+/*@ requires \valid(d) && !held(&d->gnttab.lock) && \valid(out);
+    terminates \true;
+    assigns *out, grants, d->gnttab.lock.spin.word;
+    ensures !held(&d->gnttab.lock);
+    ensures \result == GNTST_okay && host_addr != 0 ==> handles > 0 && h != MAPTRACK_NONE &&
+        \valid(out->granter); */
 static int handle_take(struct domain *d, grant_handle_t h, uint64_t host_addr, uint64_t new_addr,
                        struct gnttab_maptrack *out)
 {
@@ -229,6 +281,10 @@ static int handle_take(struct domain *d, grant_handle_t h, uint64_t host_addr, u
 }
 
 /* Removes the mapping from the second stage; false when it is not there. */
+/*@ requires \valid(d) && \valid_read(m);
+    assigns frame_refs, leaves;
+    ensures INV_GNT_3: \result ==> mapped{Pre, Post}(-1);
+    ensures INV_GNT_3_kept: mapped{Pre, Post}(0) || mapped{Pre, Post}(-1); */
 static bool displace(struct domain *d, const struct gnttab_maptrack *m)
 {
     struct p2m_entry e = p2m_lookup(d, m->gfn);
@@ -244,8 +300,21 @@ static bool displace(struct domain *d, const struct gnttab_maptrack *m)
     return e.mfn.v == m->mfn.v;
 }
 
+/*@ requires \valid(d) && !held(&d->gnttab.lock);
+    assigns pins, references, handles, frame_refs, leaves, grants, untold_handle,
+        d->gnttab.lock.spin.word;
+    ensures unlocked: !held(&d->gnttab.lock);
+    ensures what_map_took: \result == GNTST_okay && host_addr != 0 ==>
+        pins == \old(pins) - 1 && references == \old(references) - 1 &&
+        handles == \old(handles) - 1 && mapped{Pre, Post}(-1);
+    ensures untold_handle ==
+        (handle == \old(untold_handle) ? MAPTRACK_NONE : \old(untold_handle));
+    ensures nothing_lost: \result != GNTST_okay || host_addr == 0 ==> pins == \old(pins) &&
+        references == \old(references) && handles == \old(handles) &&
+        (mapped{Pre, Post}(0) || mapped{Pre, Post}(-1)); */
 int gnttab_unmap(struct domain *d, grant_handle_t handle, uint64_t host_addr, uint64_t new_addr)
 {
+    /*@ ghost if (untold_handle == handle) untold_handle = MAPTRACK_NONE; */
     struct gnttab_maptrack m;
     int rc = handle_take(d, handle, host_addr, new_addr, &m);
 

@@ -2,6 +2,7 @@
  * they stopped. */
 #include "core/gnttab/gnttab_private.h"
 
+#include "base/arith.h"
 #include "base/atomic.h"
 #include "core/guest_mem/guest_mem.h"
 #include "core/hypercall/hypercall.h"
@@ -13,6 +14,16 @@
 /* Writes the status field of the structure of type type at gva. */
 #define PUT_STATUS(v, gva, type, value) put_status((v), (gva) + offsetof(type, status), (value))
 
+/*@ // A hypercall, and each element of a batch, begins and ends without references, without
+    // locks, and with no mapping that was made and that nobody knows of.
+    predicate at_rest{L}(struct vcpu *v) = \valid_read(v) && \valid(v->domain) &&
+        \separated(v, v->domain) && references == 0 &&
+        untold_handle == MAPTRACK_NONE && !held(&v->domain->gnttab.lock); */
+
+/*@ requires \valid_read(v) && untold_handle == MAPTRACK_NONE;
+    assigns untold_handle;
+    ensures untold_handle == MAPTRACK_NONE;
+    ensures \result == 0 || \result == -XEN_EFAULT; */
 static int64_t put_status(struct vcpu *v, uint64_t gva, int value)
 {
     int16_t status = (int16_t)value;
@@ -20,6 +31,9 @@ static int64_t put_status(struct vcpu *v, uint64_t gva, int value)
     return guest_copy_out(v, gva, &status, sizeof(status)) != 0 ? -XEN_EFAULT : 0;
 }
 
+/*@ requires at_rest(v);
+    assigns references, permitted, untold_handle, grants;
+    ensures settled: at_rest(v) && \result <= 0 && \result != HYPERCALL_RESTART; */
 static int64_t op_map(struct vcpu *v, uint64_t gva)
 {
     struct gnttab_map_grant_ref op;
@@ -38,6 +52,9 @@ static int64_t op_map(struct vcpu *v, uint64_t gva)
     return -XEN_EFAULT;
 }
 
+/*@ requires at_rest(v);
+    assigns references, permitted, untold_handle, grants;
+    ensures settled: at_rest(v) && \result <= 0 && \result != HYPERCALL_RESTART; */
 static int64_t op_unmap(struct vcpu *v, uint64_t gva)
 {
     struct gnttab_unmap_grant_ref op;
@@ -50,6 +67,9 @@ static int64_t op_unmap(struct vcpu *v, uint64_t gva)
     return PUT_STATUS(v, gva, struct gnttab_unmap_grant_ref, rc);
 }
 
+/*@ requires at_rest(v);
+    assigns references, permitted, untold_handle, grants;
+    ensures settled: at_rest(v) && \result <= 0 && \result != HYPERCALL_RESTART; */
 static int64_t op_unmap_and_replace(struct vcpu *v, uint64_t gva)
 {
     struct gnttab_unmap_and_replace op;
@@ -63,6 +83,9 @@ static int64_t op_unmap_and_replace(struct vcpu *v, uint64_t gva)
 }
 
 /* Translated domains cannot give frames away. */
+/*@ requires at_rest(v);
+    assigns references, permitted, untold_handle, grants;
+    ensures settled: at_rest(v) && \result <= 0 && \result != HYPERCALL_RESTART; */
 static int64_t op_transfer(struct vcpu *v, uint64_t gva)
 {
     struct gnttab_transfer op;
@@ -76,6 +99,9 @@ static int64_t op_transfer(struct vcpu *v, uint64_t gva)
     return PUT_STATUS(v, gva, struct gnttab_transfer, rc);
 }
 
+/*@ requires at_rest(v);
+    assigns references, permitted, untold_handle, grants;
+    ensures settled: at_rest(v) && \result <= 0 && \result != HYPERCALL_RESTART; */
 static int64_t op_copy(struct vcpu *v, uint64_t gva)
 {
     struct gnttab_copy op;
@@ -93,6 +119,10 @@ static bool in_use(const struct gnttab *t, grant_ref_t ref)
     return a->readers + a->writers != 0;
 }
 
+/*@ requires \valid(t) && held(&t->lock);
+    terminates \true;
+    assigns grants;
+    ensures GNTST_eagain <= \result <= 0; */
 static int swap(struct gnttab *t, grant_ref_t a, grant_ref_t b)
 {
     if (a >= gnttab_entries(t) || b >= gnttab_entries(t)) {
@@ -121,6 +151,9 @@ static int swap(struct gnttab *t, grant_ref_t a, grant_ref_t b)
     return GNTST_okay;
 }
 
+/*@ requires at_rest(v);
+    assigns references, permitted, untold_handle, grants, v->domain->gnttab.lock.spin.word;
+    ensures settled: at_rest(v) && \result <= 0 && \result != HYPERCALL_RESTART; */
 static int64_t op_swap(struct vcpu *v, uint64_t gva)
 {
     struct gnttab *t = &v->domain->gnttab;
@@ -137,6 +170,9 @@ static int64_t op_swap(struct vcpu *v, uint64_t gva)
 }
 
 /* x86 caches are coherent: what is left is to say who may ask. */
+/*@ requires at_rest(v);
+    assigns references, permitted, untold_handle, grants, v->domain->gnttab.lock.spin.word;
+    ensures settled: at_rest(v) && \result <= 0 && \result != HYPERCALL_RESTART; */
 static int64_t op_cache_flush(struct vcpu *v, uint64_t gva)
 {
     struct gnttab_cache_flush op;
@@ -173,6 +209,12 @@ static int64_t op_cache_flush(struct vcpu *v, uint64_t gva)
 }
 
 /* Finds the domain whose table is asked about; *status says why not. */
+/*@ requires at_rest(v) && \valid(status) && \separated(status, v, v->domain);
+    assigns references, permitted, *status;
+    ensures refused: \result == \null ==> references == 0 &&
+        (*status == GNTST_bad_domain || *status == GNTST_permission_denied);
+    ensures \result != \null ==> references == 1 && permitted != 0 && \valid(\result) &&
+        *status == GNTST_okay && other_table(v, \result); */
 static struct domain *table_of(struct vcpu *v, domid_t id, enum policy_op what, int16_t *status)
 {
     struct domain *d = domain_get_for(v, id);
@@ -191,11 +233,21 @@ static struct domain *table_of(struct vcpu *v, domid_t id, enum policy_op what, 
 }
 
 /* Tells where d's guest sees frames 0 .. n - 1 of its table. */
+/*@ requires \valid(d) && !held(&d->gnttab.lock) && frame_lists(&d->gnttab);
+    requires permitted != 0 && untold_handle == MAPTRACK_NONE;
+    assigns d->gnttab.lock.spin.word, untold_handle;
+    ensures !held(&d->gnttab.lock) && untold_handle == MAPTRACK_NONE;
+    ensures \result == GNTST_okay || \result == GNTST_bad_virt_addr; */
 static int16_t list_frames(struct vcpu *v, struct domain *d, bool status, uint32_t n, uint64_t list)
 {
     struct gnttab *t = &d->gnttab;
     int16_t rc = GNTST_okay;
 
+    /*@ loop invariant i <= n && !held(&d->gnttab.lock) && frame_lists(&d->gnttab) &&
+            untold_handle == MAPTRACK_NONE;
+        loop invariant rc == GNTST_okay || rc == GNTST_bad_virt_addr;
+        loop assigns i, rc, d->gnttab.lock.spin.word, untold_handle;
+        loop variant n - i; */
     for (uint32_t i = 0; i < n; i++) {
         uint64_t frame = gfn_invalid().v;
 
@@ -204,7 +256,8 @@ static int16_t list_frames(struct vcpu *v, struct domain *d, bool status, uint32
             frame = status ? t->status_gfn[i].v : t->shared_gfn[i].v;
         }
         lock_release(&t->lock);
-        if (guest_copy_out(v, list + i * sizeof(frame), &frame, sizeof(frame)) != 0) {
+        if (add_overflows(list, i * sizeof(frame)) ||
+            guest_copy_out(v, list + i * sizeof(frame), &frame, sizeof(frame)) != 0) {
             rc = GNTST_bad_virt_addr;
         }
     }
@@ -213,6 +266,8 @@ static int16_t list_frames(struct vcpu *v, struct domain *d, bool status, uint32
 
 /* Makes n frames of a table, or of its status, exist, and tells where they are;
  * status frames come with the others. */
+/*@ requires at_rest(v);
+    ensures settled: at_rest(v); */
 static int16_t table_frames(struct vcpu *v, domid_t id, bool status, uint32_t n, uint64_t list)
 {
     int16_t rc;
@@ -235,6 +290,8 @@ static int16_t table_frames(struct vcpu *v, domid_t id, bool status, uint32_t n,
     return rc;
 }
 
+/*@ requires at_rest(v);
+    ensures settled: at_rest(v) && \result <= 0; */
 static int64_t op_setup_table(struct vcpu *v, uint64_t gva)
 {
     struct gnttab_setup_table op;
@@ -246,6 +303,8 @@ static int64_t op_setup_table(struct vcpu *v, uint64_t gva)
     return PUT_STATUS(v, gva, struct gnttab_setup_table, op.status);
 }
 
+/*@ requires at_rest(v);
+    ensures settled: at_rest(v) && \result <= 0; */
 static int64_t op_status_frames(struct vcpu *v, uint64_t gva)
 {
     struct gnttab_get_status_frames op;
@@ -257,6 +316,8 @@ static int64_t op_status_frames(struct vcpu *v, uint64_t gva)
     return PUT_STATUS(v, gva, struct gnttab_get_status_frames, op.status);
 }
 
+/*@ requires at_rest(v);
+    ensures settled: at_rest(v) && \result <= 0; */
 static int64_t op_query_size(struct vcpu *v, uint64_t gva)
 {
     struct gnttab_query_size op;
@@ -276,6 +337,9 @@ static int64_t op_query_size(struct vcpu *v, uint64_t gva)
     return guest_copy_out(v, gva, &op, sizeof(op)) != 0 ? -XEN_EFAULT : 0;
 }
 
+/*@ requires at_rest(v);
+    assigns references, permitted, untold_handle, grants, v->domain->gnttab.lock.spin.word;
+    ensures settled: at_rest(v) && \result <= 0; */
 static int64_t op_set_version(struct vcpu *v, uint64_t gva)
 {
     struct gnttab_set_version op;
@@ -289,6 +353,9 @@ static int64_t op_set_version(struct vcpu *v, uint64_t gva)
     return guest_copy_out(v, gva, &op, sizeof(op)) != 0 ? -XEN_EFAULT : rc;
 }
 
+/*@ requires at_rest(v);
+    assigns references, permitted, untold_handle, grants;
+    ensures settled: at_rest(v) && \result <= 0; */
 static int64_t op_get_version(struct vcpu *v, uint64_t gva)
 {
     struct gnttab_get_version op;
@@ -312,6 +379,20 @@ static int64_t op_get_version(struct vcpu *v, uint64_t gva)
 }
 
 /* Size of one element of a batch, 0 for operations that come alone. */
+/*@ logic integer element(integer cmd) =
+        cmd == GNTTABOP_map_grant_ref ? sizeof(struct gnttab_map_grant_ref) :
+        cmd == GNTTABOP_unmap_grant_ref ? sizeof(struct gnttab_unmap_grant_ref) :
+        cmd == GNTTABOP_unmap_and_replace ? sizeof(struct gnttab_unmap_and_replace) :
+        cmd == GNTTABOP_transfer ? sizeof(struct gnttab_transfer) :
+        cmd == GNTTABOP_copy ? sizeof(struct gnttab_copy) :
+        cmd == GNTTABOP_swap_grant_ref ? sizeof(struct gnttab_swap_grant_ref) :
+        cmd == GNTTABOP_cache_flush ? sizeof(struct gnttab_cache_flush) : 0; */
+
+/*@ assigns \nothing;
+    ensures \result == element(cmd) && \result <= 64;
+    ensures \result != 0 <==> cmd == GNTTABOP_map_grant_ref || cmd == GNTTABOP_unmap_grant_ref ||
+        cmd == GNTTABOP_unmap_and_replace || cmd == GNTTABOP_transfer || cmd == GNTTABOP_copy ||
+        cmd == GNTTABOP_swap_grant_ref || cmd == GNTTABOP_cache_flush; */
 static uint64_t element_size(uint32_t cmd)
 {
     switch (cmd) {
@@ -334,52 +415,85 @@ static uint64_t element_size(uint32_t cmd)
     }
 }
 
+/*@ requires at_rest(v);
+    assigns references, permitted, untold_handle, grants, v->domain->gnttab.lock.spin.word;
+    ensures settled: at_rest(v) && \result <= 0 && \result != HYPERCALL_RESTART; */
 static int64_t op_element(struct vcpu *v, uint32_t cmd, uint64_t gva)
 {
+    int64_t rc;
+
     switch (cmd) {
     case GNTTABOP_map_grant_ref:
-        return op_map(v, gva);
+        rc = op_map(v, gva);
+        break;
     case GNTTABOP_unmap_grant_ref:
-        return op_unmap(v, gva);
+        rc = op_unmap(v, gva);
+        break;
     case GNTTABOP_unmap_and_replace:
-        return op_unmap_and_replace(v, gva);
+        rc = op_unmap_and_replace(v, gva);
+        break;
     case GNTTABOP_transfer:
-        return op_transfer(v, gva);
+        rc = op_transfer(v, gva);
+        break;
     case GNTTABOP_copy:
-        return op_copy(v, gva);
+        rc = op_copy(v, gva);
+        break;
     case GNTTABOP_swap_grant_ref:
-        return op_swap(v, gva);
+        rc = op_swap(v, gva);
+        break;
     default:
-        return op_cache_flush(v, gva);
+        rc = op_cache_flush(v, gva);
+        break;
     }
+    return rc;
 }
 
+/*@ requires at_rest(v) && \valid(args + (0 .. 5)) && (uint32_t)args[2] <= INT32_MAX;
+    assigns references, permitted, untold_handle, grants, v->domain->gnttab.lock.spin.word,
+        args[1 .. 2];
+    ensures settled: at_rest(v) && \result <= 0;
+    ensures place: \result == HYPERCALL_RESTART ==> args[2] < (uint32_t)\old(args[2]) &&
+        args[1] == \old(args[1]) + ((uint32_t)\old(args[2]) - args[2]) * element(cmd); */
 static int64_t op_batch(struct vcpu *v, uint32_t cmd, uint64_t args[6])
 {
     uint64_t size = element_size(cmd), gva = args[1];
     uint32_t count = (uint32_t)args[2];
 
+    /*@ loop invariant i <= count && at_rest(v);
+        loop invariant gva == \at(args[1], Pre) + i * size;
+        loop assigns i, gva, references, permitted, untold_handle, grants,
+            v->domain->gnttab.lock.spin.word;
+        loop variant count - i; */
     for (uint32_t i = 0; i < count; i++) {
         int64_t rc;
 
         if (i != 0 && hypercall_preempt()) {
-            args[1] = gva + i * size;
+            args[1] = gva;
             args[2] = count - i;
             return HYPERCALL_RESTART;
         }
-        rc = op_element(v, cmd, gva + i * size);
+        rc = op_element(v, cmd, gva);
         if (rc != 0) {
             return rc;
         }
+        if (add_overflows(gva, size)) {
+            return i + 1 == count ? 0 : -XEN_EFAULT;
+        }
+        gva += size;
     }
     return 0;
 }
 
+/*@ requires at_rest(v) && \valid(args + (0 .. 5));
+    ensures settled: at_rest(v) && \result <= 0;
+    ensures (uint32_t)\old(args[2]) > INT32_MAX ==> \result == -XEN_EINVAL;
+    ensures unknown: (uint32_t)\old(args[2]) <= INT32_MAX &&
+        (uint32_t)\old(args[0]) > GNTTABOP_cache_flush ==> \result == -XEN_ENOSYS; */
 int64_t do_grant_table_op(struct vcpu *v, uint64_t args[6])
 {
     uint32_t cmd = (uint32_t)args[0], count = (uint32_t)args[2];
 
-    if ((int32_t)count < 0) {
+    if (count > INT32_MAX) {
         return -XEN_EINVAL;
     }
     if (element_size(cmd) != 0) {

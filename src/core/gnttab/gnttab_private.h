@@ -4,6 +4,7 @@
 
 #include "core/domain/domain.h"
 #include "core/gnttab/gnttab.h"
+#include "core/vcpu/vcpu.h"
 #include "port/mem.h"
 
 #define V1_PER_FRAME ((uint32_t)(PAGE_SIZE / sizeof(grant_entry_v1_t)))
@@ -58,6 +59,27 @@ struct gnttab_pin {
 
 /* Which use a grant is pinned for. */
 enum pin_use { PIN_MAP, PIN_COPY };
+
+/* For the proofs: a mapping whose handle nobody was told yet, or MAPTRACK_NONE; and what
+ * changes of grant tables behind the functions that are known by contract. */
+/*@ ghost uint32_t untold_handle; */
+/*@ ghost int grants; */
+/* What is held at a moment: pinned grants, references of frames and of their types, handles
+ * in use, and leaves of second stages that map grants, each of which has a reference. */
+/*@ ghost int pins; */
+/*@ ghost int frame_refs; */
+/*@ ghost int type_refs; */
+/*@ ghost int handles; */
+/*@ ghost int leaves; */
+
+/*@ // Where the guest sees the frames of a table.
+    predicate frame_lists{L}(struct gnttab *t) =
+        \valid_read(t->shared_gfn + (0 .. t->nr_frames - 1)) &&
+        \valid_read(t->status_gfn + (0 .. t->nr_status_frames - 1));
+    // d is a domain that v named, perhaps its own.
+    predicate other_table{L}(struct vcpu *v, struct domain *d) = \valid(d) &&
+        !held(&d->gnttab.lock) && frame_lists(&d->gnttab) && \separated(v, d) &&
+        (d == v->domain || \separated(d, v->domain)); */
 
 /* gnttab.c; the lock is held. */
 

@@ -29,8 +29,13 @@ static bool wraps(uint64_t start, uint64_t n)
     return add_overflows(start, n - 1);
 }
 
+/*@ predicate in_page(integer at, integer n) = at % PAGE_SIZE + n <= PAGE_SIZE; */
+
 /* Copies out of one guest page; dst may be anything. */
-static int page_read(struct domain *d, gaddr_t a, void *dst, size_t n)
+/*@ requires in_page(a.v, n) && \valid(dst + (0 .. n - 1));
+    terminates \true;
+    assigns dst[0 .. n - 1]; */
+static int page_read(struct domain *d, gaddr_t a, uint8_t *dst, size_t n)
 {
     struct p2m_entry e;
 
@@ -43,7 +48,11 @@ static int page_read(struct domain *d, gaddr_t a, void *dst, size_t n)
 }
 
 /* Copies into one guest page; src NULL: zeroes. */
-static int page_write(struct domain *d, gaddr_t a, const void *src, size_t n)
+/*@ requires in_page(a.v, n);
+    requires src == \null || \valid_read(src + (0 .. n - 1));
+    terminates \true;
+    assigns \nothing; */
+static int page_write(struct domain *d, gaddr_t a, const uint8_t *src, size_t n)
 {
     struct p2m_entry e;
     uint8_t *p;
@@ -67,9 +76,13 @@ static int page_write(struct domain *d, gaddr_t a, const void *src, size_t n)
     return 0;
 }
 
-int guest_copy_in(struct vcpu *v, void *dst, uint64_t gva, size_t n)
+/*@ requires \valid_read(v) && \valid(to + (0 .. n - 1)) && \separated(v, to + (0 .. n - 1));
+    assigns to[0 .. n - 1];
+    ensures n > 0 && gva + n > UINT64_MAX + 1 ==> \result != 0;
+    ensures \result == 0 || \result == -XEN_EFAULT; */
+static int copy_in(struct vcpu *v, uint8_t *to, uint64_t gva, size_t n)
 {
-    uint8_t *to = dst;
+    size_t done = 0, chunk;
 
     if (n == 0) {
         return 0;
@@ -77,79 +90,108 @@ int guest_copy_in(struct vcpu *v, void *dst, uint64_t gva, size_t n)
     if (wraps(gva, n)) {
         return -XEN_EFAULT;
     }
-    while (n != 0) {
-        size_t chunk = page_chunk(gva, n);
+    /*@ loop invariant done <= n && (done == n || done == 0 || (gva + done) % PAGE_SIZE == 0);
+        loop assigns done, chunk, to[0 .. n - 1];
+        loop variant n - done; */
+    for (; done < n; done += chunk) {
         gaddr_t a;
 
-        if (!arch_translate(v, gva, false, &a) || page_read(v->domain, a, to, chunk) != 0) {
+        chunk = page_chunk(gva + done, n - done);
+        if (!arch_translate(v, gva + done, false, &a) ||
+            page_read(v->domain, a, to + done, chunk) != 0) {
             return -XEN_EFAULT;
         }
-        to += chunk;
-        gva += chunk;
-        n -= chunk;
+    }
+    return 0;
+}
+
+int guest_copy_in(struct vcpu *v, void *dst, uint64_t gva, size_t n)
+{
+    return copy_in(v, dst, gva, n);
+}
+
+/*@ requires \valid_read(v) && \valid_read(from + (0 .. n - 1));
+    assigns \nothing;
+    ensures n > 0 && gva + n > UINT64_MAX + 1 ==> \result != 0;
+    ensures \result == 0 || \result == -XEN_EFAULT; */
+static int copy_out(struct vcpu *v, uint64_t gva, const uint8_t *from, size_t n)
+{
+    size_t done = 0, chunk;
+
+    if (n == 0) {
+        return 0;
+    }
+    if (wraps(gva, n)) {
+        return -XEN_EFAULT;
+    }
+    /*@ loop invariant done <= n && (done == n || done == 0 || (gva + done) % PAGE_SIZE == 0);
+        loop assigns done, chunk;
+        loop variant n - done; */
+    for (; done < n; done += chunk) {
+        gaddr_t a;
+
+        chunk = page_chunk(gva + done, n - done);
+        if (!arch_translate(v, gva + done, true, &a) ||
+            page_write(v->domain, a, from + done, chunk) != 0) {
+            return -XEN_EFAULT;
+        }
     }
     return 0;
 }
 
 int guest_copy_out(struct vcpu *v, uint64_t gva, const void *src, size_t n)
 {
-    const uint8_t *from = src;
+    return copy_out(v, gva, src, n);
+}
 
-    if (n == 0) {
-        return 0;
-    }
-    if (wraps(gva, n)) {
+/*@ requires \valid(to + (0 .. n - 1));
+    assigns to[0 .. n - 1];
+    ensures n > 0 && a.v + n > UINT64_MAX + 1 ==> \result != 0;
+    ensures \result == 0 || \result == -XEN_EFAULT; */
+static int phys_read(struct domain *d, gaddr_t a, uint8_t *to, size_t n)
+{
+    size_t done = 0, chunk;
+
+    if (n != 0 && wraps(a.v, n)) {
         return -XEN_EFAULT;
     }
-    while (n != 0) {
-        size_t chunk = page_chunk(gva, n);
-        gaddr_t a;
-
-        if (!arch_translate(v, gva, true, &a) || page_write(v->domain, a, from, chunk) != 0) {
+    /*@ loop invariant done <= n && (done == n || done == 0 || (a.v + done) % PAGE_SIZE == 0);
+        loop assigns done, chunk, to[0 .. n - 1];
+        loop variant n - done; */
+    for (; done < n; done += chunk) {
+        chunk = page_chunk(a.v + done, n - done);
+        if (page_read(d, gaddr(a.v + done), to + done, chunk) != 0) {
             return -XEN_EFAULT;
         }
-        from += chunk;
-        gva += chunk;
-        n -= chunk;
     }
     return 0;
 }
 
 int guest_phys_read(struct domain *d, gaddr_t a, void *dst, size_t n)
 {
-    uint8_t *to = dst;
-
-    if (n != 0 && wraps(a.v, n)) {
-        return -XEN_EFAULT;
-    }
-    while (n != 0) {
-        size_t chunk = page_chunk(a.v, n);
-
-        if (page_read(d, a, to, chunk) != 0) {
-            return -XEN_EFAULT;
-        }
-        to += chunk;
-        a = gaddr(a.v + chunk);
-        n -= chunk;
-    }
-    return 0;
+    return phys_read(d, a, dst, n);
 }
 
 /* src NULL: zeroes. */
+/*@ requires src == \null || \valid_read(src + (0 .. n - 1));
+    assigns \nothing;
+    ensures n > 0 && a.v + n > UINT64_MAX + 1 ==> \result != 0;
+    ensures \result == 0 || \result == -XEN_EFAULT; */
 static int phys_fill(struct domain *d, gaddr_t a, const uint8_t *src, uint64_t n)
 {
+    uint64_t done = 0, chunk;
+
     if (n != 0 && wraps(a.v, n)) {
         return -XEN_EFAULT;
     }
-    while (n != 0) {
-        size_t chunk = page_chunk(a.v, n);
-
-        if (page_write(d, a, src, chunk) != 0) {
+    /*@ loop invariant done <= n && (done == n || done == 0 || (a.v + done) % PAGE_SIZE == 0);
+        loop assigns done, chunk;
+        loop variant n - done; */
+    for (; done < n; done += chunk) {
+        chunk = page_chunk(a.v + done, n - done);
+        if (page_write(d, gaddr(a.v + done), src != NULL ? src + done : NULL, chunk) != 0) {
             return -XEN_EFAULT;
         }
-        src = src != NULL ? src + chunk : NULL;
-        a = gaddr(a.v + chunk);
-        n -= chunk;
     }
     return 0;
 }
@@ -160,6 +202,8 @@ int guest_phys_write(struct domain *d, gaddr_t a, const void *src, size_t n)
     return phys_fill(d, a, src, n);
 }
 
+/*@ assigns \nothing;
+    ensures n > 0 && a.v + n > UINT64_MAX + 1 ==> \result != 0; */
 int guest_phys_zero(struct domain *d, gaddr_t a, uint64_t n)
 {
     return phys_fill(d, a, NULL, n);

@@ -25,21 +25,39 @@
 /* Frames zeroed in one go under the heap lock. */
 #define SCRUB_CHUNK 16u
 
+/*@ logic integer span(integer order) = 1 << order; */
+
+/*@ requires order <= FRAME_ORDER_MAX;
+    assigns \nothing;
+    ensures \result == span(order) && 1 <= \result <= 0x40000; */
 static uint64_t frames_of(unsigned order)
 {
     return UINT64_C(1) << order;
 }
 
+/*@ requires frame_table && m.v < hv->max_mfn && word_free(hv->frames[m.v]);
+    assigns \nothing;
+    ensures word_block(hv->frames[m.v], \result.order, \result.dirty, \result.next,
+                       \result.prev); */
 static struct free_block block_read(mfn_t m)
 {
     return fw_unpack_free(load_u64(&hv->frames[m.v]));
 }
 
+/*@ requires frame_table && m.v < hv->max_mfn;
+    requires b.order <= FW_ORDER_MASK && b.next <= FW_NEXT_MASK && b.prev <= FW_PREV_MASK;
+    assigns hv->frames[m.v];
+    ensures word_block(hv->frames[m.v], b.order, b.dirty, b.next, b.prev); */
 static void block_write(mfn_t m, struct free_block b)
 {
     store_u64(&hv->frames[m.v], fw_pack_free(b));
 }
 
+/*@ requires \valid(hv) && b.order <= FRAME_ORDER_MAX;
+    assigns \nothing;
+    ensures \valid(\result);
+    ensures b.dirty ==> \result == &hv->heap.zone[m.v < HEAP_LOW_FRAMES ? 0 : 1].dirty[b.order];
+    ensures !b.dirty ==> \result == &hv->heap.zone[m.v < HEAP_LOW_FRAMES ? 0 : 1].clean[b.order]; */
 static mfn_t *list_of(mfn_t m, struct free_block b)
 {
     struct heap_list *z = &hv->heap.zone[m.v < HEAP_LOW_FRAMES ? HEAP_LOW : HEAP_HIGH];
@@ -186,6 +204,11 @@ static mfn_t block_take(const struct request *q, bool *dirty)
 
 /* Takes, zeroes, and gives every frame its word; the words come last because
  * they are what makes the frames reachable. */
+/*@ requires \valid_read(q) && q->order <= FRAME_ORDER_MAX;
+    terminates \true;
+    assigns given;
+    ensures \result.v == MFN_INVALID_V ==> given == \old(given);
+    ensures \result.v != MFN_INVALID_V ==> given == \old(given) + span(q->order); */
 static mfn_t pages_alloc(const struct request *q, uint64_t word)
 {
     unsigned order = q->order;
@@ -245,6 +268,11 @@ void heap_init(void)
 }
 
 /* Frames below this number are addressed with addr_bits bits. */
+/*@ assigns \nothing;
+    ensures 1 <= \result <= 0x10000000;
+    ensures addr_bits == 0 || addr_bits >= 40 ==> \result == 0x10000000;
+    ensures within: 12 <= addr_bits < 40 ==> \result == span(addr_bits - 12);
+    ensures none: 0 < addr_bits < 12 ==> \result == 1; */
 static uint64_t limit_of_bits(unsigned addr_bits)
 {
     if (addr_bits == 0 || addr_bits >= FRAME_MFN_BITS + PAGE_SHIFT)
@@ -252,11 +280,23 @@ static uint64_t limit_of_bits(unsigned addr_bits)
     return addr_bits <= PAGE_SHIFT ? 1 : UINT64_C(1) << (addr_bits - PAGE_SHIFT);
 }
 
+/*@ requires \valid(d);
+    assigns given, accounted;
+    ensures INV_MEM_4: accounted - given == \old(accounted - given);
+    ensures \result.v == MFN_INVALID_V ==> given == \old(given);
+    ensures \result.v != MFN_INVALID_V ==> order <= FRAME_ORDER_MAX &&
+        given == \old(given) + span(order); */
 mfn_t guest_pages_alloc(struct domain *d, unsigned order)
 {
     return guest_pages_alloc_below(d, order, 0);
 }
 
+/*@ requires \valid_read(q) && \valid(q->d);
+    assigns given, accounted;
+    ensures INV_MEM_4: accounted - given == \old(accounted - given);
+    ensures \result.v == MFN_INVALID_V ==> given == \old(given);
+    ensures \result.v != MFN_INVALID_V ==> q->order <= FRAME_ORDER_MAX &&
+        given == \old(given) + span(q->order); */
 static mfn_t guest_alloc(const struct request *q)
 {
     struct domain *d = q->d;
@@ -272,12 +312,24 @@ static mfn_t guest_alloc(const struct request *q)
     return m;
 }
 
+/*@ requires \valid(d);
+    assigns given, accounted;
+    ensures INV_MEM_4: accounted - given == \old(accounted - given);
+    ensures \result.v == MFN_INVALID_V ==> given == \old(given);
+    ensures \result.v != MFN_INVALID_V ==> order <= FRAME_ORDER_MAX &&
+        given == \old(given) + span(order); */
 mfn_t guest_pages_alloc_below(struct domain *d, unsigned order, unsigned addr_bits)
 {
     return guest_alloc(
         &(struct request){.d = d, .order = order, .limit = limit_of_bits(addr_bits)});
 }
 
+/*@ requires \valid(d);
+    assigns given, accounted;
+    ensures INV_MEM_4: accounted - given == \old(accounted - given);
+    ensures \result.v == MFN_INVALID_V ==> given == \old(given);
+    ensures \result.v != MFN_INVALID_V ==> order <= FRAME_ORDER_MAX &&
+        given == \old(given) + span(order); */
 mfn_t guest_pages_alloc_clean(struct domain *d, unsigned order, unsigned addr_bits)
 {
     return guest_alloc(&(struct request){
@@ -314,11 +366,19 @@ static void hyp_account(domid_t owner, uint64_t delta)
 }
 
 /* Counts n more hypervisor frames, unless that passes d's limit. */
+/*@ requires \valid(count) && (d != \null ==> \valid_read(d));
+    assigns *count;
+    ensures !\result ==> *count == \old(*count);
+    ensures \result ==> *count == \old(*count) + n;
+    ensures INV_MEM_8: \result && d != \null ==> *count <= limit_of(d); */
 static bool hyp_pages_count(const struct domain *d, uint64_t *count, uint64_t n)
 {
     uint64_t limit = d == NULL ? UINT64_MAX : hyp_pages_limit(d);
     uint64_t old;
 
+    /*@ loop invariant *count == \at(*count, Pre);
+        loop assigns old, *count;
+        loop variant 1; */
     do {
         old = load_u64(count);
         if (old > limit || n > limit - old)
@@ -378,10 +438,18 @@ void page_free_one(mfn_t m)
     }
 }
 
+/*@ assigns \nothing;
+    ensures \result <= 51;
+    ensures enough: \result < 51 ==> bytes <= (PAGE_SIZE << \result);
+    ensures no_more: \result > 0 ==> (PAGE_SIZE << (\result - 1)) < bytes; */
 unsigned order_of_bytes(uint64_t bytes)
 {
     unsigned order = 0;
 
+    /*@ loop invariant order <= 51;
+        loop invariant order > 0 ==> (PAGE_SIZE << (order - 1)) < bytes;
+        loop assigns order;
+        loop variant 51 - order; */
     while (order < 63 - PAGE_SHIFT && (PAGE_SIZE << order) < bytes)
         order++;
     return order;
@@ -402,11 +470,17 @@ mfn_t page_alloc_scratch(uint64_t pages)
     return mfn_invalid();
 }
 
+/*@ requires \valid_read(hv);
+    assigns \nothing;
+    ensures \result == hv->heap.free_pages; */
 uint64_t free_page_count(void)
 {
     return load_u64(&hv->heap.free_pages);
 }
 
+/*@ requires \valid_read(hv);
+    assigns \nothing;
+    ensures \result == hv->heap.total_pages; */
 uint64_t total_page_count(void)
 {
     return hv->heap.total_pages;

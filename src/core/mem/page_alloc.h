@@ -10,6 +10,13 @@
 
 struct domain;
 
+/* For the proofs: guest frames given to domains, and guest pages in their accounts. */
+/*@ ghost int given; */
+/*@ ghost int accounted; */
+/*@ axiomatic Limits {
+    logic integer limit_of(struct domain *d); // what hyp_pages_limit() says
+} */
+
 /* Builds the free lists from a frame table in which every frame to hand out says
  * "free, inner". Once, by hv_init(). */
 void heap_init(void);

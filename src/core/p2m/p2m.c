@@ -28,6 +28,10 @@ int p2m_init(struct domain *d, uint8_t format)
     return 0;
 }
 
+/*@ requires \valid_read(d);
+    assigns \nothing;
+    ensures \result == (d->p2m.table_limit != 0 ? d->p2m.table_limit : 1024 + d->max_pages / 128);
+ */
 uint64_t p2m_table_limit(const struct domain *d)
 {
     if (d->p2m.table_limit != 0) {
@@ -37,6 +41,13 @@ uint64_t p2m_table_limit(const struct domain *d)
     return 1024 + d->max_pages / 128;
 }
 
+/*@ requires \valid(d) && !held(&d->p2m.lock);
+    assigns d->p2m.lock.spin.word;
+    ensures !held(&d->p2m.lock);
+    ensures outside: g.v >= P2M_GFN_LIMIT ==>
+        \result.type == P2M_INVALID && \result.mfn.v == MFN_INVALID_V;
+    ensures none: without_frame(\result.type) || \result.type == P2M_INVALID ==>
+        \result.order <= 27; */
 struct p2m_entry p2m_peek(struct domain *d, gfn_t g)
 {
     struct p2m_entry e = {.mfn = mfn_invalid(), .type = P2M_INVALID};
@@ -131,6 +142,14 @@ static int change(struct domain *d, const struct p2m_change *c, struct p2m_entry
     return rc;
 }
 
+/*@ requires order <= P2M_1G;
+    assigns \nothing;
+    ensures within: \result ==> g.v + (1 << order) <= P2M_GFN_LIMIT;
+    ensures aligned: \result ==> aligned(g.v, 1 << order);
+    ensures frame: \result && !without_frame(type) ==>
+        aligned(m.v, 1 << order) && m.v != MFN_INVALID_V;
+    ensures INV_P2M_3: \result && (with_reference(type) || type == P2M_SHARED) ==> order == P2M_4K;
+    ensures \result ==> P2M_INVALID < type < P2M_TYPES; */
 bool p2m_leaf_possible(gfn_t g, mfn_t m, unsigned order, enum p2m_type type)
 {
     uint64_t inner = (UINT64_C(1) << order) - 1;
@@ -158,7 +177,7 @@ bool p2m_leaf_possible(gfn_t g, mfn_t m, unsigned order, enum p2m_type type)
         return false;
     }
     return range_within(g.v, inner + 1, P2M_GFN_LIMIT) && !mfn_is_invalid(m) &&
-           ((g.v | m.v) & inner) == 0;
+           (g.v & inner) == 0 && (m.v & inner) == 0;
 }
 
 static int map_leaf(struct domain *d, gfn_t g, mfn_t m, unsigned order, enum p2m_type type,

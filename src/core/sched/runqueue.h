@@ -17,17 +17,33 @@
 /* How many waiting vCPUs a CPU looks at in another one's queue. */
 #define SCHED_SCAN 16u
 
+/*@ predicate hv_cpus{L} = \valid_read(hv) && 0 < hv->cpu_count <= MAX_CPUS; */
+/* System time stays below this, for 146 years. */
+#define TIME_MAX (UINT64_C(1) << 62)
+
+/*@ requires \valid_read(rq);
+    terminates \true;
+    assigns \nothing;
+    ensures \result == rq->current; */
 static inline struct vcpu *rq_current(const struct runqueue *rq)
 {
     return (struct vcpu *)(uintptr_t)load_u64((const uint64_t *)&rq->current);
 }
 
+/*@ requires hv_cpus && cpu < hv->cpu_count;
+    terminates \true;
+    assigns \nothing;
+    ensures \result <==> hv->cpu[cpu].online; */
 static inline bool cpu_online_now(unsigned cpu)
 {
     return load_u8((const uint8_t *)&hv->cpu[cpu].online) != 0;
 }
 
 /* Is CPU cpu online with nothing to run, as far as can be seen without its lock? */
+/*@ requires hv_cpus && cpu < hv->cpu_count;
+    assigns \nothing;
+    ensures \result <==> hv->cpu[cpu].online && hv->cpu[cpu].rq.current == \null &&
+        hv->cpu[cpu].rq.length == 0; */
 static inline bool cpu_seems_idle(unsigned cpu)
 {
     const struct cpu *c = &hv->cpu[cpu];
@@ -36,12 +52,20 @@ static inline bool cpu_seems_idle(unsigned cpu)
 }
 
 /* May v run on CPU cpu? */
+/*@ requires \valid_read(v) && cpu < MAX_CPUS;
+    assigns \nothing;
+    ensures \result <==> word_bit(v->sched.hard_affinity, cpu); */
 static inline bool cpu_allowed(const struct vcpu *v, unsigned cpu)
 {
     return (load_u64(&v->sched.hard_affinity) >> cpu & 1) != 0;
 }
 
 /* Does a go before b? */
+/*@ predicate goes_before{L}(struct vcpu *a, struct vcpu *b) = a->sched.prio > b->sched.prio ||
+        (a->sched.prio == b->sched.prio && a->sched.key < b->sched.key); */
+/*@ requires \valid_read(a) && \valid_read(b);
+    assigns \nothing;
+    ensures \result <==> goes_before(a, b); */
 static inline bool sched_before(const struct vcpu *a, const struct vcpu *b)
 {
     return a->sched.prio > b->sched.prio ||
@@ -62,6 +86,11 @@ struct vcpu *rq_first_for(const struct runqueue *rq, unsigned cpu, int above, bo
  * MAX_CPUS; where v had better wait if it cannot run at once: where it was, or the
  * shortest queue. */
 uint64_t sched_online_cpus(void);
+/*@ requires \valid_read(v) && hv_cpus && v->sched.cpu < MAX_CPUS;
+    terminates \true;
+    assigns \nothing;
+    ensures \result == MAX_CPUS || \result < hv->cpu_count;
+    ensures \result < MAX_CPUS ==> word_bit(v->sched.hard_affinity, \result); */
 unsigned sched_idle_cpu_for(const struct vcpu *v);
 unsigned sched_waiting_cpu_for(const struct vcpu *v);
 /* No lock held: moves v, unless it runs, to a CPU that it may run on. */

@@ -32,6 +32,20 @@ struct census {
     bool changed;
 };
 
+/*@ predicate credit_bounded{L}(struct vcpu *v) =
+        -CREDIT_MAX_US <= v->sched.credit <= CREDIT_MAX_US;
+    predicate may_read{L}(struct vcpu *v) = \valid_read(v) && \valid_read(v->domain);
+    logic integer weight{L}(struct vcpu *v) =
+        \max(1, \min(v->domain->weight, SCHED_WEIGHT_MAX));
+    predicate pinned_to(integer hard, integer online, integer cpu) =
+        online != (1 << cpu) && (hard & online) == (1 << cpu);
+    // More than all CPUs can give and all vCPUs weigh.
+    predicate census_bounded{L}(struct census *c) =
+        c->total <= 0x10000000000 && c->weight <= 0x10000000000; */
+
+/*@ requires may_read(v);
+    assigns \nothing;
+    ensures \result == weight(v) && 1 <= \result <= SCHED_WEIGHT_MAX; */
 static uint64_t weight_of(const struct vcpu *v)
 {
     uint32_t w = load_u32(&v->domain->weight);
@@ -39,17 +53,43 @@ static uint64_t weight_of(const struct vcpu *v)
     return w == 0 ? 1 : w > SCHED_WEIGHT_MAX ? SCHED_WEIGHT_MAX : w;
 }
 
+/* What one of weight w gets of total, which all share. */
+/*@ requires total <= 0x10000000000 && w <= SCHED_WEIGHT_MAX && all != 0;
+    assigns \nothing;
+    ensures \result == total * w / all && \result <= 0x100000000000000; */
+static uint64_t part_of(uint64_t total, uint64_t w, uint64_t all)
+{
+    //@ assert 0 <= total * w <= total * SCHED_WEIGHT_MAX;
+    //@ assert 0 <= total * w / all <= total * w;
+    return total * w / all;
+}
+
+/*@ requires \valid_read(v);
+    assigns \nothing;
+    ensures \result == (v->sched.credit >= 0 ? SCHED_UNDER : SCHED_OVER); */
 static int8_t prio_of_credit(const struct vcpu *v)
 {
     return v->sched.credit >= 0 ? SCHED_UNDER : SCHED_OVER;
 }
 
+/*@ requires may_read(v);
+    assigns \nothing;
+    ensures \result <==> v->domain->cap != 0; */
 static bool capped(const struct vcpu *v)
 {
     return load_u32(&v->domain->cap) != 0;
 }
 
 /* Makes the running vCPU v pay for its time up to now. */
+/*@ requires \valid(v) && credit_bounded(v);
+    assigns v->sched.burn_start, v->sched.ran, v->sched.credit;
+    ensures credit_bounded(v);
+    ensures now <= \old(v->sched.burn_start) ==> v->sched.credit == \old(v->sched.credit) &&
+        v->sched.burn_start == \old(v->sched.burn_start);
+    ensures paid: now > \old(v->sched.burn_start) ==> v->sched.credit == \max(-CREDIT_MAX_US,
+        \old(v->sched.credit) - (now - \old(v->sched.burn_start)) / 1000);
+    ensures up_to: now > \old(v->sched.burn_start) ==>
+        v->sched.burn_start <= now < v->sched.burn_start + 1000; */
 static void burn(struct vcpu *v, uint64_t now)
 {
     uint64_t us;
@@ -70,6 +110,16 @@ static void burn(struct vcpu *v, uint64_t now)
     }
 }
 
+/*@ requires \valid(v) && may_read(v) && \valid_read(rq) && credit_bounded(v);
+    requires \separated(v, v->domain) && \separated(v, rq);
+    assigns v->sched.burn_start, v->sched.ran, v->sched.credit, v->sched.prio, v->pause_flags;
+    ensures credit_bounded(v);
+    ensures parked: v->pause_flags == (v->domain->cap != 0 && v->sched.credit < 0
+        ? \old(v->pause_flags) | VPF_PARKED : \old(v->pause_flags));
+    ensures v->sched.credit < 0 ==> v->sched.prio == SCHED_OVER;
+    ensures v->sched.credit >= 0 && v->sched.prio != SCHED_BOOST ==> v->sched.prio == SCHED_UNDER;
+    ensures boost: v->sched.prio == SCHED_BOOST ==>
+        \old(v->sched.prio) == SCHED_BOOST && now < rq->slice_end; */
 void credit_charge(const struct runqueue *rq, struct vcpu *v, uint64_t now)
 {
     burn(v, now);
@@ -81,12 +131,21 @@ void credit_charge(const struct runqueue *rq, struct vcpu *v, uint64_t now)
     }
 }
 
+/*@ requires \valid_read(v) && \valid_read(hv) && v->sched.run_start <= TIME_MAX;
+    assigns \nothing;
+    ensures \result == v->sched.run_start + hv->sched_tunables.ratelimit_us * 1000; */
 uint64_t credit_hold(const struct vcpu *v)
 {
     return v->sched.run_start + load_u32(&hv->sched_tunables.ratelimit_us) * UINT64_C(1000);
 }
 
 /* A capped one may not run longer than it can pay for. */
+/*@ requires may_read(v) && \valid_read(hv) && credit_bounded(v);
+    assigns \nothing;
+    ensures v->domain->cap == 0 ==> \result == hv->sched_tunables.slice_us * 1000;
+    ensures v->domain->cap != 0 ==> \result >= SLICE_MIN_NS;
+    ensures pays: v->domain->cap != 0 && \result > SLICE_MIN_NS ==> v->sched.credit > 0 &&
+        \result <= (v->sched.credit + 1) * 1000 && \result <= hv->sched_tunables.slice_us * 1000; */
 uint64_t credit_slice(const struct vcpu *v)
 {
     uint64_t slice = load_u32(&hv->sched_tunables.slice_us) * UINT64_C(1000), credit;
@@ -106,19 +165,24 @@ unsigned credit_place(const struct vcpu *v)
     return cpu != MAX_CPUS ? cpu : sched_waiting_cpu_for(v);
 }
 
+/*@ requires \valid(v);
+    assigns v->sched.prio;
+    ensures v->sched.prio == (v->sched.credit >= 0 ? SCHED_BOOST : SCHED_OVER); */
 void credit_wake(struct vcpu *v)
 {
     v->sched.prio = v->sched.credit >= 0 ? SCHED_BOOST : SCHED_OVER;
 }
 
-/* Puts v on the list of those that get credit. */
-void credit_joined(struct runqueue *rq, struct vcpu *v)
+/* Puts v first on the list of those that get credit. */
+/*@ requires \valid(rq) && \valid(v) && \separated(rq, v);
+    requires rq->active != \null ==> \valid(rq->active) && \separated(rq->active, rq, v);
+    assigns rq->active, v->sched.active, v->sched.active_prev, v->sched.active_next,
+        rq->active->sched.active_prev;
+    ensures rq->active == v && v->sched.active;
+    ensures v->sched.active_prev == \null && v->sched.active_next == \old(rq->active);
+    ensures v->sched.active_next != \null ==> v->sched.active_next->sched.active_prev == v; */
+static void active_insert(struct runqueue *rq, struct vcpu *v)
 {
-    struct timer *account = &hv->cpu[0].rq.account;
-
-    if (v->sched.active) {
-        return;
-    }
     v->sched.active = true;
     v->sched.active_prev = NULL;
     v->sched.active_next = rq->active;
@@ -126,6 +190,16 @@ void credit_joined(struct runqueue *rq, struct vcpu *v)
         rq->active->sched.active_prev = v;
     }
     rq->active = v;
+}
+
+void credit_joined(struct runqueue *rq, struct vcpu *v)
+{
+    struct timer *account = &hv->cpu[0].rq.account;
+
+    if (v->sched.active) {
+        return;
+    }
+    active_insert(rq, v);
     /* An accounting that is about to start finds v on the list; one that has
      * begun is not armed any more. */
     memory_fence();
@@ -134,6 +208,25 @@ void credit_joined(struct runqueue *rq, struct vcpu *v)
     }
 }
 
+/*@ requires \valid(rq) && \valid(v) && \separated(rq, v);
+    requires v->sched.active && v->sched.active_prev != \null ==>
+        \valid(v->sched.active_prev) && \separated(v->sched.active_prev, rq, v);
+    requires v->sched.active && v->sched.active_next != \null ==>
+        \valid(v->sched.active_next) && \separated(v->sched.active_next, rq, v);
+    requires v->sched.active && v->sched.active_prev != \null && v->sched.active_next != \null ==>
+        \separated(v->sched.active_prev, v->sched.active_next);
+    assigns rq->active, v->sched.active, v->sched.active_prev, v->sched.active_next,
+        v->sched.active_prev->sched.active_next, v->sched.active_next->sched.active_prev;
+    ensures !v->sched.active;
+    ensures \old(v->sched.active) ==>
+        v->sched.active_prev == \null && v->sched.active_next == \null;
+    ensures first: \old(v->sched.active) && \old(v->sched.active_prev) == \null ==>
+        rq->active == \old(v->sched.active_next);
+    ensures other: \old(v->sched.active_prev) != \null ==> rq->active == \old(rq->active);
+    ensures forth: \let p = \old(v->sched.active_prev); \old(v->sched.active) && p != \null ==>
+        p->sched.active_next == \old(v->sched.active_next);
+    ensures back: \let n = \old(v->sched.active_next); \old(v->sched.active) && n != \null ==>
+        n->sched.active_prev == \old(v->sched.active_prev); */
 void credit_left(struct runqueue *rq, struct vcpu *v)
 {
     if (!v->sched.active) {
@@ -153,11 +246,26 @@ void credit_left(struct runqueue *rq, struct vcpu *v)
 
 /* The CPU with the longest queue that was not tried yet, or MAX_CPUS. A vCPU that
  * waits alone for an idle CPU is left to that. */
+/*@ requires \valid_read(hv) && hv->cpu_count <= MAX_CPUS;
+    assigns \nothing;
+    ensures \result == MAX_CPUS || \result < hv->cpu_count;
+    ensures untried: \result < MAX_CPUS ==> !word_bit(tried, \result);
+    ensures waits: \result < MAX_CPUS ==> hv->cpu[\result].rq.length != 0;
+    ensures longest: \forall integer i; 0 <= i < hv->cpu_count && !word_bit(tried, i) &&
+        hv->cpu[i].rq.length > 1 ==> \result < MAX_CPUS &&
+        hv->cpu[i].rq.length <= hv->cpu[\result].rq.length; */
 static unsigned longest_queue(uint64_t tried)
 {
     unsigned best = MAX_CPUS;
     uint32_t most = 0;
 
+    /*@ loop invariant i <= hv->cpu_count && (best == MAX_CPUS ? most == 0 : best < i);
+        loop invariant best != MAX_CPUS ==> !word_bit(tried, best) && most > 0 &&
+            most == hv->cpu[best].rq.length;
+        loop invariant \forall integer k; 0 <= k < i && !word_bit(tried, k) &&
+            hv->cpu[k].rq.length > 1 ==> hv->cpu[k].rq.length <= most;
+        loop assigns i, best, most;
+        loop variant hv->cpu_count - i; */
     for (unsigned i = 0; i < hv->cpu_count; i++) {
         const struct runqueue *rq = &hv->cpu[i].rq;
         uint32_t length = load_u32(&rq->length);
@@ -206,6 +314,9 @@ void credit_pull(struct cpu *c, int above)
 }
 
 /* Can v run on CPU cpu only, and others elsewhere? */
+/*@ requires \valid_read(v) && \valid_read(c) && cpu < MAX_CPUS;
+    assigns \nothing;
+    ensures \result <==> pinned_to(v->sched.hard_affinity, c->online, cpu); */
 static bool only_here(const struct vcpu *v, unsigned cpu, const struct census *c)
 {
     uint64_t here = UINT64_C(1) << cpu;
@@ -215,12 +326,18 @@ static bool only_here(const struct vcpu *v, unsigned cpu, const struct census *c
 
 /* v's part of the one CPU that it shares with others; what they left in the last
  * period is shared out again. */
+/*@ requires \valid_read(rq) && may_read(v) && rq->pinned_weight != 0;
+    assigns \nothing;
+    ensures \result <= 0x100000000000000;
+    ensures \let all = PERIOD_US + (rq->pinned_spill < SPILL_MAX * PERIOD_US
+            ? rq->pinned_spill : SPILL_MAX * PERIOD_US);
+        \result == all * weight(v) / rq->pinned_weight; */
 static uint64_t pinned_part(const struct runqueue *rq, const struct vcpu *v)
 {
     uint64_t spill =
         rq->pinned_spill < SPILL_MAX * PERIOD_US ? rq->pinned_spill : SPILL_MAX * PERIOD_US;
 
-    return (PERIOD_US + spill) * weight_of(v) / rq->pinned_weight;
+    return part_of(PERIOD_US + spill, weight_of(v), rq->pinned_weight);
 }
 
 static void count_cpu(struct cpu *cpu, struct census *c)
@@ -248,6 +365,12 @@ static void count_cpu(struct cpu *cpu, struct census *c)
 }
 
 /* The most credit that v can use in one period. */
+/*@ requires \valid_read(cpu) && cpu->id < MAX_CPUS && may_read(v) && \valid_read(c);
+    assigns \nothing;
+    ensures \result <= PERIOD_US;
+    ensures cap: v->domain->cap != 0 ==> \result <= v->domain->cap * (PERIOD_US / 100);
+    ensures shared: v->domain->cap != 0 && v->domain->sched_active != 0 ==>
+        \result <= v->domain->cap * (PERIOD_US / 100) / v->domain->sched_active; */
 static uint64_t peak_of(const struct cpu *cpu, const struct vcpu *v, const struct census *c)
 {
     uint64_t cap = load_u32(&v->domain->cap), peak = PERIOD_US;
@@ -266,36 +389,60 @@ static uint64_t peak_of(const struct cpu *cpu, const struct vcpu *v, const struc
     return peak;
 }
 
-/* Finds those whose share by weight is at least their peak, and takes them out. */
+/* Takes v out of the census when its share by weight is at least its peak. */
+/*@ requires \valid_read(cpu) && cpu->id < MAX_CPUS && \valid(v) && may_read(v) && \valid(c);
+    requires census_bounded(c) && \separated(v, c, cpu) && \separated(v->domain, v, c);
+    assigns v->sched.at_peak, c->weight, c->total, c->changed;
+    ensures census_bounded(c) && c->weight <= \old(c->weight) && c->total <= \old(c->total);
+    ensures once: \old(v->sched.at_peak) ==>
+        c->weight == \old(c->weight) && c->total == \old(c->total);
+    ensures out: v->sched.at_peak && !\old(v->sched.at_peak) ==>
+        c->weight == \old(c->weight) - weight(v) && c->total >= \old(c->total) - PERIOD_US;
+    ensures stays: !v->sched.at_peak ==>
+        c->weight == \old(c->weight) && c->total == \old(c->total); */
+static void take_peak(const struct cpu *cpu, struct vcpu *v, struct census *c)
+{
+    uint64_t w = weight_of(v), peak = peak_of(cpu, v, c);
+
+    /* Weights may change, and vCPUs move, while this goes on. */
+    if (v->sched.epoch != c->epoch || v->sched.at_peak || w > c->weight || peak > c->total ||
+        part_of(c->total, w, c->weight) < peak) {
+        return;
+    }
+    v->sched.at_peak = true;
+    c->weight -= w;
+    c->total -= peak;
+    c->changed = true;
+}
+
 static void peaks_of_cpu(struct cpu *cpu, struct census *c)
 {
     struct runqueue *rq = &cpu->rq;
 
     lock_acquire(&rq->lock);
     for (struct vcpu *v = rq->active; v != NULL; v = v->sched.active_next) {
-        uint64_t w = weight_of(v), peak = peak_of(cpu, v, c);
-
-        /* Weights may change, and vCPUs move, while this goes on. */
-        if (v->sched.epoch != c->epoch || v->sched.at_peak || w > c->weight || peak > c->total ||
-            c->total * w / c->weight < peak) {
-            continue;
-        }
-        v->sched.at_peak = true;
-        c->weight -= w;
-        c->total -= peak;
-        c->changed = true;
+        take_peak(cpu, v, c);
     }
     lock_release(&rq->lock);
 }
 
 /* Returns how much of it v had no use for. */
+/*@ requires \valid_read(cpu) && cpu->id < MAX_CPUS && \valid(v) && may_read(v) && \valid_read(c);
+    requires credit_bounded(v) && census_bounded(c) && \separated(v, c, cpu, v->domain);
+    assigns v->sched.credit;
+    ensures credit_bounded(v);
+    ensures given: 0 <= \result + v->sched.credit - \old(v->sched.credit) <= PERIOD_US;
+    ensures saved: v->domain->cap != 0 ==> v->sched.credit <= PERIOD_US;
+    ensures over: \result != 0 && v->domain->cap == 0 ==> v->sched.credit == CREDIT_MAX_US; */
 static uint64_t give_credit(const struct cpu *cpu, struct vcpu *v, const struct census *c)
 {
     uint64_t share = peak_of(cpu, v, c), over = 0;
     int32_t most;
 
-    if (!v->sched.at_peak && c->weight != 0 && c->total * weight_of(v) / c->weight < share) {
-        share = c->total * weight_of(v) / c->weight;
+    if (!v->sched.at_peak && c->weight != 0) {
+        uint64_t part = part_of(c->total, weight_of(v), c->weight);
+
+        share = part < share ? part : share;
     }
     /* A capped domain saves nothing up, or it would exceed its cap later. */
     most = capped(v) ? (int32_t)share : CREDIT_MAX_US;
@@ -310,6 +457,14 @@ static uint64_t give_credit(const struct cpu *cpu, struct vcpu *v, const struct 
     return over;
 }
 
+/*@ requires \valid_read(cpu) && cpu->id < MAX_CPUS && \valid(v) && may_read(v) && \valid(c) &&
+        \valid(pinned_spill);
+    requires credit_bounded(v) && census_bounded(c);
+    requires \separated(v, c, cpu, v->domain, pinned_spill);
+    requires c->spill <= 0x10000000000 && *pinned_spill <= 0x10000000000;
+    assigns v->sched.credit, c->spill, *pinned_spill;
+    ensures credit_bounded(v) && c->total == \old(c->total) && c->weight == \old(c->weight);
+    ensures c->spill == \old(c->spill) || *pinned_spill == \old(*pinned_spill); */
 static void pay(const struct cpu *cpu, struct vcpu *v, struct census *c, uint64_t *pinned_spill)
 {
     bool pinned = cpu->rq.pinned_weight != 0 && only_here(v, cpu->id, c);
@@ -325,6 +480,10 @@ static void pay(const struct cpu *cpu, struct vcpu *v, struct census *c, uint64_
 
 /* A vCPU that slept for a whole period, and owes nothing, leaves the list; some of
  * what it saved is forgotten. */
+/*@ requires \valid_read(v);
+    assigns \nothing;
+    ensures \result ==>
+        !v->sched.ran && !v->sched.queued && !v->sched.running && v->sched.credit >= 0; */
 static bool asleep(const struct vcpu *v)
 {
     return !v->sched.ran && !v->sched.queued && !v->sched.running && v->sched.credit >= 0 &&
@@ -353,6 +512,12 @@ static void reprioritise(struct runqueue *rq, struct vcpu *v)
 }
 
 /* Does v run where it had better not, although a CPU that it prefers is idle? */
+/*@ requires \valid_read(cpu) && cpu->id < MAX_CPUS && \valid_read(v) && hv_cpus &&
+        v->sched.cpu < MAX_CPUS;
+    assigns \nothing;
+    ensures \result ==> v->sched.running && !word_bit(v->sched.soft_affinity, cpu->id);
+    ensures \result ==> \exists integer i; 0 <= i < MAX_CPUS && i != cpu->id &&
+        word_bit(v->sched.soft_affinity, i); */
 static bool better_elsewhere(const struct cpu *cpu, const struct vcpu *v)
 {
     uint64_t soft = load_u64(&v->sched.soft_affinity);

@@ -36,11 +36,25 @@ static bool word_has(struct word w, const char *key, struct word *value)
 
 /* Takes decimal digits off the front of w; false when there are none, or the
  * number is out of all proportion. */
+/*@ predicate word_ok{L}(struct word w) = \valid_read(w.p + (0 .. w.n - 1));
+    predicate digit(integer c) = '0' <= c <= '9';
+    predicate name_char(integer c) = digit(c) || 'a' <= c <= 'z' || 'A' <= c <= 'Z' || c == '-' ||
+        c == '_' || c == '.'; */
+
+/*@ requires \valid(w) && \valid(out) && word_ok(*w) && \separated(w, out) &&
+        \separated(w, w->p + (0 .. w->n - 1)) && \separated(out, w->p + (0 .. w->n - 1));
+    assigns *w, *out;
+    ensures word_ok(*w) && w->n <= \old(w->n);
+    ensures \result ==> w->n < \old(w->n) && *out <= NUMBER_MAX;
+    ensures \result ==> w->p == \old(w->p) + (\old(w->n) - w->n); */
 static bool take_number(struct word *w, uint64_t *out)
 {
     uint64_t v = 0;
     size_t i = 0;
 
+    /*@ loop invariant i <= w->n && v <= NUMBER_MAX;
+        loop assigns i, v;
+        loop variant w->n - i; */
     for (; i < w->n && w->p[i] >= '0' && w->p[i] <= '9'; i++) {
         v = v * 10 + (uint64_t)(w->p[i] - '0');
         if (v > NUMBER_MAX) {
@@ -53,11 +67,19 @@ static bool take_number(struct word *w, uint64_t *out)
     return i != 0;
 }
 
+/*@ requires word_ok(w) && \valid(out + (0 .. BOOT_MODULE_NAME - 1)) &&
+        \separated(out + (0 .. BOOT_MODULE_NAME - 1), w.p + (0 .. w.n - 1));
+    assigns out[0 .. BOOT_MODULE_NAME - 1];
+    ensures \result == \null ==> 1 <= w.n < BOOT_MODULE_NAME && out[w.n] == 0 &&
+        \forall integer i; 0 <= i < w.n ==> out[i] == w.p[i]; */
 static const char *read_name(struct word w, char out[BOOT_MODULE_NAME])
 {
     if (w.n == 0 || w.n >= BOOT_MODULE_NAME) {
         return "guest= wants a name of 1 to 31 characters";
     }
+    /*@ loop invariant i <= w.n && \forall integer j; 0 <= j < i ==> out[j] == w.p[j];
+        loop assigns i, out[0 .. BOOT_MODULE_NAME - 1];
+        loop variant w.n - i; */
     for (size_t i = 0; i < w.n; i++) {
         char c = w.p[i], lower = (char)(c | 0x20);
 
@@ -71,6 +93,10 @@ static const char *read_name(struct word w, char out[BOOT_MODULE_NAME])
     return NULL;
 }
 
+/*@ requires word_ok(w) && \valid(out) && \separated(out, w.p + (0 .. w.n - 1));
+    assigns *out;
+    ensures \result == \null ==> *out % PAGE_SIZE == 0 &&
+        BOOT_MODULE_MEMORY_MIN <= *out <= BOOT_MODULE_MEMORY_MAX; */
 static const char *read_memory(struct word w, uint64_t *out)
 {
     uint64_t size;
@@ -87,7 +113,8 @@ static const char *read_memory(struct word w, uint64_t *out)
     if (w.n > 1 || shift == 0) {
         return "memory= wants a number of MiB, or a size with K, M or G";
     }
-    size = (size << shift) & ~(uint64_t)(PAGE_SIZE - 1);
+    size <<= shift;
+    size -= size % PAGE_SIZE;
     if (size < BOOT_MODULE_MEMORY_MIN || size > BOOT_MODULE_MEMORY_MAX) {
         return "memory= is out of range";
     }
@@ -95,6 +122,9 @@ static const char *read_memory(struct word w, uint64_t *out)
     return NULL;
 }
 
+/*@ requires word_ok(w) && \valid(out) && \separated(out, w.p + (0 .. w.n - 1));
+    assigns *out;
+    ensures \result == \null ==> 1 <= *out <= max; */
 static const char *read_count(struct word w, uint64_t max, uint64_t *out)
 {
     if (!take_number(&w, out) || w.n != 0 || *out == 0 || *out > max) {
@@ -103,9 +133,15 @@ static const char *read_count(struct word w, uint64_t max, uint64_t *out)
     return NULL;
 }
 
+/*@ requires word_ok(w) && \valid(out) && \separated(out, w.p + (0 .. w.n - 1));
+    assigns *out; */
 static const char *read_cpus(struct word w, uint64_t *out)
 {
     *out = 0;
+    /*@ loop invariant word_ok(w);
+        loop invariant \separated(out, w.p + (0 .. w.n - 1));
+        loop assigns w, *out;
+        loop variant w.n; */
     for (;;) {
         uint64_t first, last;
 
@@ -123,6 +159,9 @@ static const char *read_cpus(struct word w, uint64_t *out)
         if (first > last || last >= MAX_CPUS) {
             break;
         }
+        /*@ loop invariant first <= i <= last + 1;
+            loop assigns i, *out;
+            loop variant last + 1 - i; */
         for (uint64_t i = first; i <= last; i++) {
             *out |= UINT64_C(1) << i;
         }

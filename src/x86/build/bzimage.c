@@ -1,6 +1,6 @@
 /* bzImage: finds the compressed kernel in the image and has the port unpack it.
  * Header layout: Linux's boot protocol, "The real-mode kernel header". */
-#include "base/string.h"
+#include "base/bytes.h"
 #include "base/xen.h"
 
 #include "port/image.h"
@@ -19,55 +19,52 @@
 #define BZ_VERSION_PAYLOAD 0x0208u /* first version that tells where the payload is */
 
 struct payload {
-    const uint8_t *data;
-    size_t len;
+    size_t at, len;    /* in the image */
     uint32_t unpacked; /* as the image claims */
 };
 
-static uint16_t read_u16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static uint32_t read_u32(const uint8_t *p)
-{
-    return (uint32_t)read_u16(p) | (uint32_t)read_u16(p + 2) << 16;
-}
-
+/*@ requires readable_bytes(p, len);
+    assigns \nothing;
+    ensures \result ==> len >= 4; */
 static bool is_elf(const uint8_t *p, size_t len)
 {
-    return len >= 4 && memcmp(p, "\177ELF", 4) == 0;
+    return len >= 4 && bytes_are(p, "\177ELF", 4);
 }
 
+/*@ requires len <= INT64_MAX && readable_bytes(p, len) && \valid(out) &&
+        \separated(out, p + (0 .. len - 1));
+    assigns *out;
+    ensures \result == PVH_OK ==> out->len > 4 && out->at + out->len <= len;
+    ensures \result == PVH_OK ==> out->unpacked == le32(p + (out->at + out->len - 4)); */
 static enum pvh_error find_payload(const uint8_t *p, size_t len, struct payload *out)
 {
     uint64_t setup, start, length;
 
     if (len < BZ_HEADER_END) {
-        return len < BZ_MAGIC + 4 || memcmp(p + BZ_MAGIC, "HdrS", 4) != 0 ? PVH_NOT_A_KERNEL
-                                                                          : PVH_TRUNCATED;
+        return len < BZ_MAGIC + 4 || !bytes_are(p + BZ_MAGIC, "HdrS", 4) ? PVH_NOT_A_KERNEL
+                                                                         : PVH_TRUNCATED;
     }
-    if (read_u16(p + BZ_BOOT_FLAG) != 0xaa55 || memcmp(p + BZ_MAGIC, "HdrS", 4) != 0 ||
-        read_u16(p + BZ_VERSION) < BZ_VERSION_PAYLOAD) {
+    if (read_le16(p + BZ_BOOT_FLAG) != 0xaa55 || !bytes_are(p + BZ_MAGIC, "HdrS", 4) ||
+        read_le16(p + BZ_VERSION) < BZ_VERSION_PAYLOAD) {
         return PVH_NOT_A_KERNEL;
     }
     /* A count of zero means four, for old boot loaders' sake. */
     setup = p[BZ_SETUP_SECTS] == 0 ? 4 : p[BZ_SETUP_SECTS];
-    start = (setup + 1) * BZ_SECTOR + read_u32(p + BZ_PAYLOAD_OFFSET);
-    length = read_u32(p + BZ_PAYLOAD_LENGTH);
+    start = (setup + 1) * BZ_SECTOR + read_le32(p + BZ_PAYLOAD_OFFSET);
+    length = read_le32(p + BZ_PAYLOAD_LENGTH);
     if (length <= 4) {
         return PVH_BAD_COMPRESSION;
     }
     if (start > len || length > len - start) {
         return PVH_TRUNCATED;
     }
-    out->data = p + start;
+    out->at = start;
     out->len = length;
-    out->unpacked = read_u32(p + start + length - 4);
+    out->unpacked = read_le32(p + (start + length - 4));
     return PVH_OK;
 }
 
-size_t bzimage_unpacked_bound(const void *kernel, size_t len)
+size_t bzimage_unpacked_bound(const uint8_t *kernel, size_t len)
 {
     struct payload payload;
 
@@ -77,8 +74,24 @@ size_t bzimage_unpacked_bound(const void *kernel, size_t len)
     return payload.unpacked;
 }
 
-enum pvh_error bzimage_unpack(const void *kernel, size_t len, void *scratch, size_t scratch_cap,
-                              const void **elf, size_t *elf_len)
+/*@ requires readable_bytes(in, in_len) && \valid(out + (0 .. cap - 1)) && \valid(n);
+    requires \separated(in + (0 .. in_len - 1), out + (0 .. cap - 1), n);
+    terminates \true;
+    assigns out[0 .. cap - 1], *n; */
+static int decompress(const uint8_t *in, size_t in_len, uint8_t *out, size_t cap, size_t *n)
+{
+    return port_decompress(in, in_len, out, cap, n);
+}
+
+/*@ requires len <= INT64_MAX && readable_bytes(kernel, len);
+    requires \valid(scratch + (0 .. scratch_cap - 1)) && \valid(elf) && \valid(elf_len);
+    requires \separated(kernel + (0 .. len - 1), scratch + (0 .. scratch_cap - 1), elf, elf_len);
+    assigns scratch[0 .. scratch_cap - 1], *elf, *elf_len;
+    ensures \result == PVH_OK ==> (*elf == kernel && *elf_len == len) ||
+        (*elf == scratch && *elf_len <= scratch_cap);
+    ensures \result == PVH_OK ==> *elf_len >= 4; */
+static enum pvh_error unpack(const uint8_t *kernel, size_t len, uint8_t *scratch,
+                             size_t scratch_cap, const uint8_t **elf, size_t *elf_len)
 {
     struct payload payload;
     enum pvh_error error;
@@ -97,10 +110,10 @@ enum pvh_error bzimage_unpack(const void *kernel, size_t len, void *scratch, siz
     /* Four bytes of size follow the stream. In gzip they belong to the stream
      * itself (ISIZE, RFC 1952), in all other formats the kernel's build adds
      * them. */
-    if (payload.data[0] != 0x1f || payload.data[1] != 0x8b) {
+    if (kernel[payload.at] != 0x1f || kernel[payload.at + 1] != 0x8b) {
         payload.len -= 4;
     }
-    rc = port_decompress(payload.data, payload.len, scratch, scratch_cap, &unpacked);
+    rc = decompress(kernel + payload.at, payload.len, scratch, scratch_cap, &unpacked);
     if (rc == -XEN_E2BIG) {
         return PVH_NO_ROOM;
     }
@@ -113,4 +126,16 @@ enum pvh_error bzimage_unpack(const void *kernel, size_t len, void *scratch, siz
     *elf = scratch;
     *elf_len = unpacked;
     return PVH_OK;
+}
+
+enum pvh_error bzimage_unpack(const uint8_t *kernel, size_t len, uint8_t *scratch,
+                              size_t scratch_cap, const void **elf, size_t *elf_len)
+{
+    const uint8_t *found = NULL;
+    enum pvh_error error = unpack(kernel, len, scratch, scratch_cap, &found, elf_len);
+
+    if (error == PVH_OK) {
+        *elf = found;
+    }
+    return error;
 }

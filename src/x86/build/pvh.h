@@ -6,7 +6,7 @@
 
 #include "base/xen.h"
 
-#include "base/types.h"
+#include "base/bytes.h"
 
 struct domain;
 
@@ -36,19 +36,28 @@ struct pvh_image {
 /* bzimage.c: unpacks a bzImage to its ELF through port_decompress(), or passes
  * an ELF on. *elf points into kernel or into scratch. scratch_cap bounds the
  * unpacked size. */
-enum pvh_error bzimage_unpack(const void *kernel, size_t len, void *scratch, size_t scratch_cap,
-                              const void **elf, size_t *elf_len);
+enum pvh_error bzimage_unpack(const uint8_t *kernel, size_t len, uint8_t *scratch,
+                              size_t scratch_cap, const void **elf, size_t *elf_len);
 /* Upper bound of the unpacked size, from the bzImage header; 0 for an ELF. */
-size_t bzimage_unpacked_bound(const void *kernel, size_t len);
+/*@ requires len <= INT64_MAX && readable_bytes(kernel, len);
+    assigns \nothing;
+    ensures \result <= UINT32_MAX; */
+size_t bzimage_unpacked_bound(const uint8_t *kernel, size_t len);
 
 /* elf.c */
 struct elf_image {
     uint32_t pvh_entry;       /* from the note */
     uint64_t lowest, highest; /* physical range of its segments */
 };
-enum pvh_error elf_parse(const void *elf, size_t len, struct elf_image *out);
+/*@ requires len <= INT64_MAX && readable_bytes(elf, len) && \valid(out);
+    assigns *out;
+    ensures \result == PVH_OK ==> out->lowest < out->highest <= 0xf0000000 &&
+        out->lowest <= out->pvh_entry < out->highest; */
+enum pvh_error elf_parse(const uint8_t *elf, size_t len, struct elf_image *out);
 /* Copies the segments into guest memory. */
-enum pvh_error elf_load(struct domain *d, const void *elf, size_t len);
+/*@ requires len <= INT64_MAX && readable_bytes(elf, len);
+    assigns \nothing; */
+enum pvh_error elf_load(struct domain *d, const uint8_t *elf, size_t len);
 
 /* Populates d's memory (mem_bytes, a multiple of 2 MiB preferred; largest
  * leaves that fit; a hole below 4 GiB for devices), loads kernel and initrd,

@@ -1,0 +1,2 @@
+/* src/core/sched/sched_credit.c. */
+#include "../../src/core/sched/sched_credit.c"
