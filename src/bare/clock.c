@@ -17,7 +17,8 @@
 #define HPET_CONFIG (0x10u / 4)
 #define HPET_COUNTER (0xf0u / 4)
 #define HPET_ENABLE 1u
-#define FS_PER_50MS UINT64_C(50000000000000)
+#define FS_PER_US UINT64_C(1000000000)
+#define FS_PER_50MS (50000 * FS_PER_US)
 #define TSC_AHEAD_NS UINT64_C(1000000000)
 
 static uint64_t tsc_start;
@@ -116,10 +117,13 @@ static uint32_t measure_khz(void)
             continue;
         least = unsure;
         best = ticks;
-        if (hpet)
-            khz = (uint32_t)(ticks * 1000 / (waited * (uint64_t)hpet[1] / 1000000000));
-        else
+        if (hpet) {
+            uint64_t us = waited * (uint64_t)hpet[1] / FS_PER_US;
+
+            khz = us == 0 ? 0 : (uint32_t)(ticks * 1000 / us);
+        } else {
             khz = (uint32_t)(ticks * PIT_HZ / WAIT_TICKS / 1000);
+        }
     }
     return khz;
 }

@@ -61,7 +61,8 @@ void *calloc(size_t count, size_t n)
 {
     if (n != 0 && count > SIZE_MAX / n)
         return NULL;
-    return malloc(count * n); /* the heap's pages come zeroed */
+    count *= n;
+    return malloc(count != 0 ? count : 1); /* the heap's pages come zeroed */
 }
 
 void free(void *p)

@@ -22,7 +22,7 @@ static struct vcpu *place_after(const struct runqueue *rq, const struct vcpu *v)
 {
     struct vcpu *p = NULL;
 
-    for (int prio = v->sched.prio; prio < SCHED_PRIOS && p == NULL; prio++) {
+    for (int8_t prio = v->sched.prio; prio < SCHED_PRIOS && p == NULL; prio++) {
         p = rq->last[prio];
     }
     while (p != NULL && p->sched.prio == v->sched.prio && p->sched.key > v->sched.key) {
