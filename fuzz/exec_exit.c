@@ -6,6 +6,7 @@
 #include "core/state.h"
 #include "fuzz/exec_impl.h"
 #include "hostsim/world/world.h"
+#include "x86/hvm/hvm.h"
 #include "x86/x86.h"
 
 /* Instructions that touch memory or ports: what a device's driver executes, and some
@@ -182,6 +183,25 @@ static void build_foreign_call(struct engine_task *t, const struct op *op, struc
     }
 }
 
+/* Only a CPU that virtualises the APIC exits so, when it is on, after its own write; in
+ * x2APIC mode for the self-IPI register alone. */
+static void build_apic(struct engine_task *t, const struct op *op, struct vcpu *v)
+{
+    struct vlapic *l = &v->arch->lapic;
+    uint16_t at = (uint16_t)exec_value(op, v, "register");
+
+    if ((l->base_msr & APIC_BASE_X2APIC) != 0) {
+        at = LAPIC_SELF_IPI << 4;
+    }
+    if ((l->base_msr & APIC_BASE_ENABLE) == 0 || (at >> 4) >= LAPIC_SLOTS) {
+        t->exit.reason = EXIT_WINDOW;
+        return;
+    }
+    l->page[at >> 4].v = (uint32_t)exec_value(op, v, "value");
+    t->exit.u.apic.offset = at;
+    t->exit.insn_len = 0;
+}
+
 static void build_detail(struct engine_task *t, const struct op *op, struct vcpu *v)
 {
     switch (t->exit.reason) {
@@ -203,6 +223,13 @@ static void build_detail(struct engine_task *t, const struct op *op, struct vcpu
     case EXIT_DR:
         code_write(v, 0x100, 42 + exec_value(op, v, "insn") % 2);
         t->exit.insn_len = 0;
+        break;
+    case EXIT_EOI:
+        t->exit.u.apic.vector = (uint8_t)exec_value(op, v, "vector");
+        t->exit.insn_len = 0;
+        break;
+    case EXIT_APIC:
+        build_apic(t, op, v);
         break;
     case EXIT_HLT:
         t->regs.rflags = exec_value(op, v, "if") != 0 ? 0x2 : 0x202;

@@ -42,6 +42,10 @@ static const uint64_t devices[] = {
     0xfee000f0, 0xfee00100, 0xfee00200, 0xfee00280, 0xfee00300, 0xfee00310, 0xfee00320,
     0xfee00350, 0xfee00360, 0xfee00370, 0xfee00380, 0xfee00390, 0xfee003e0, 0xfee003f0,
     0xfec00000, 0xfec00010, 0xfec00040, 0xfed00000, 0xfee00ffc, 0xfee00fff, 0xfffff000};
+/* What the CPU writes to the local APIC's page before it exits: SDM 30.4.3.2. */
+static const uint64_t apic_writes[] = {0x20,  0x80,  0xb0,  0xd0,  0xe0,  0xf0,
+                                       0x280, 0x300, 0x310, 0x320, 0x330, 0x340,
+                                       0x350, 0x360, 0x370, 0x380, 0x3e0, 0x3f0};
 static const uint64_t vectors[] = {0, 1, 3, 6, 8, 13, 14, 17, 18, 32};
 static const uint64_t types[] = {EVENT_HW_EXCEPTION, EVENT_NMI,          EVENT_EXT_INT,
                                  EVENT_SW_INT,       EVENT_SW_EXCEPTION, EVENT_PRIV_SW_EXCEPTION};
@@ -80,6 +84,8 @@ static const struct op_desc ops[] = {
          R(GPR_RDX, "high", K_WORD, 0)),
     EXIT("cache", EXIT_CACHE, O("unused", K_INT, 1)),
     EXIT("dr", EXIT_DR, O("insn", K_WORD, 0), R(GPR_RAX, "value", K_WORD, 0)),
+    EXIT("eoi", EXIT_EOI, O("vector", K_INT, 256)),
+    EXIT("apic_write", EXIT_APIC, OE("register", apic_writes), O("value", K_WORD, 0)),
     EXIT("undefined", EXIT_UNDEFINED, O("unused", K_INT, 1)),
     EXIT("vmcall_user", EXIT_HYPERCALL, O("cpl", K_INT, 4), O("mode", K_INT, 4),
          R(GPR_RAX, "nr", K_INT, 64)),
