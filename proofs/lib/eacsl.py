@@ -238,7 +238,7 @@ def main(arguments):
                         PROOFS + "/eacsl/bodies.c"], check=True)
         objects.append(bodies)
         print(f"{'source':<48}{'checks':>8}{'not checked':>13}", flush=True)
-        with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("CORBEL_PROOF_JOBS", 2))) as pool:
+        with concurrent.futures.ThreadPoolExecutor(tools.jobs()) as pool:
             for path, (made, checks, left) in zip(files, pool.map(lambda p: instrument(p, work, share), files)):
                 if made is None:
                     failed += 1

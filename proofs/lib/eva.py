@@ -235,7 +235,7 @@ def main(arguments):
         tools.configure(base, found)
         shadow(base, wrong)
         sweeps.sort(key=lambda s: -len(s["sources"]))  # the longest first
-        with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("CORBEL_PROOF_JOBS", 2))) as pool:
+        with concurrent.futures.ThreadPoolExecutor(tools.jobs()) as pool:
             runs = {pool.submit(analyse, s, base): s for s in sweeps}
             for future in concurrent.futures.as_completed(runs):
                 s, result = runs[future], future.result()

@@ -98,7 +98,7 @@ def main(arguments):
     right = 0
     print(f"{'mutant':<24}{'module':<14}{'verdict':<9}{'seconds':>8}  mistake; what did not prove", flush=True)
     with tempfile.TemporaryDirectory() as work, \
-            concurrent.futures.ThreadPoolExecutor(int(os.environ.get("CORBEL_PROOF_JOBS", 2))) as pool:
+            concurrent.futures.ThreadPoolExecutor(tools.jobs()) as pool:
         for name, (head, out, seconds) in zip(names, pool.map(lambda n: run(n, control, work), names)):
             verdict, _, goal = out.partition(" ")
             right += verdict == want

@@ -189,7 +189,7 @@ def run_all(modules, work, options, recorded):
     # The longest first, by what the last recorded run took: the end is not one long module alone.
     modules = sorted(modules, key=lambda m: -recorded.get(m["name"], {}).get("cpu", 1000))
     print(f"{'module':<18}{'functions':>10}{'goals':>7}{'proved':>8}{'seconds':>9}{'cpu':>6}", flush=True)
-    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("CORBEL_PROOF_JOBS", 2))) as pool:
+    with concurrent.futures.ThreadPoolExecutor(tools.jobs()) as pool:
         runs = {pool.submit(run, m, work, "--smoke" in options): m["name"] for m in modules}
         checked = None if "CORBEL_PROOF_ONLY" in os.environ else pool.submit(check_axioms)
         for future in concurrent.futures.as_completed(runs):

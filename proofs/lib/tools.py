@@ -17,6 +17,11 @@ NEEDED = {
 }
 
 
+def jobs():
+    """How many runs of Frama-C go side by side: each waits for its provers a third of the time."""
+    return int(os.environ.get("CORBEL_PROOF_JOBS", (3 * os.cpu_count() + 1) // 2))
+
+
 def versions():
     """The versions of everything needed; raises SystemExit naming what is missing."""
     found, missing = {}, []
