@@ -20,6 +20,9 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import tools  # noqa: E402
+
 LIGHT = ["range-past-limit", "string-length"]
 FAILED = re.compile(r"^\[wp\] \[(?:Failed|Timeout|Unknown|Stepout)\] Goal (?:typed_)?(\S+)", re.M)
 
