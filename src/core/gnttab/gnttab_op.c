@@ -41,7 +41,12 @@ static int64_t op_map(struct vcpu *v, uint64_t gva)
     if (guest_copy_in(v, &op, gva, sizeof(op)) != 0) {
         return -XEN_EFAULT;
     }
-    gnttab_map(v->domain, &op);
+    /* What is mapped at 0 could never be unmapped: an unmapping's 0 means no address. */
+    if (op.host_addr == 0) {
+        op.status = GNTST_bad_virt_addr;
+    } else {
+        gnttab_map(v->domain, &op);
+    }
     if (guest_copy_out(v, gva, &op, sizeof(op)) == 0) {
         return 0;
     }

@@ -25,6 +25,20 @@ static void setup(void)
     fixture_populate(b, 0x10, 8);
 }
 
+/* An unmapping's address 0 means none: what is mapped there could not go. */
+START_TEST(nothing_at_zero)
+{
+    grant_handle_t h;
+
+    setup();
+    gt_grant(a, 9, b->id, 0x12, 0);
+    ck_assert_int_eq(gt_map(bv, a->id, 9, GNTMAP_host_map, 0, &h), GNTST_bad_virt_addr);
+    ck_assert_int_eq(gt_map(bv, a->id, 9, GNTMAP_host_map, MAPS, &h), GNTST_okay);
+    ck_assert_int_eq(gt_unmap(bv, h, MAPS), GNTST_okay);
+    fixture_stop();
+}
+END_TEST
+
 START_TEST(swap_v2)
 {
     struct gnttab_swap_grant_ref s = {.ref_a = 9, .ref_b = 10};
@@ -156,6 +170,7 @@ int main(void)
     TCase *t = tcase_create("bounds");
 
     tcase_set_timeout(t, 60);
+    tcase_add_test(t, nothing_at_zero);
     tcase_add_test(t, swap_v2);
     tcase_add_test(t, no_answer);
     tcase_add_test(t, status_frame_comes_and_goes);
