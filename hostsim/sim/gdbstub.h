@@ -1,4 +1,4 @@
-/* The two halves of the gdb stub: packets, and what they mean. */
+/* The two halves of the gdb server: packets, and what they mean. */
 #ifndef CORBEL_HOSTSIM_GDBSTUB_H
 #define CORBEL_HOSTSIM_GDBSTUB_H
 
