@@ -120,12 +120,30 @@ static bool in_slot(const struct flight *f, uint64_t gva, size_t n, unsigned *sl
     return *slot < watch_of(f)->slots && *at + n <= f->call[*slot].arg_len;
 }
 
-/* A byte that is not as it was last seen. */
-static void changed(struct watch *w, struct shadow *s, size_t i, uint8_t byte)
+/* Has the argument in that slot a word that points into the argument itself? What is read
+ * there is a list or a string, too: once as the argument, and once as that. */
+static bool points_at_itself(const struct flight *f, unsigned slot)
 {
+    uint64_t base = arg_base(f->vcpu) + slot * ARG_SLOT, word;
+
+    for (size_t i = 0; i + sizeof(word) <= f->call[slot].arg_len; i += sizeof(word)) {
+        memcpy(&word, watch_of(f)->shadow[slot].in + i, sizeof(word));
+        if (word - base < f->call[slot].arg_len) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A byte that is not as it was last seen. */
+static void changed(const struct flight *f, unsigned slot, size_t i, uint8_t byte)
+{
+    struct watch *w = watch_of(f);
+    struct shadow *s = &w->shadow[slot];
+
     if (s->turn[i] == 0) {
         s->in[i] = s->out[i] = byte;
-    } else if (s->turn[i] == w->turns) {
+    } else if (s->turn[i] == w->turns && !points_at_itself(f, slot)) {
         exec_violation("MODEL-ARG: an argument was read twice");
     }
     s->now[i] = byte;
@@ -161,7 +179,7 @@ void calls_read(const struct vcpu *v, uint64_t gva, const void *bytes, size_t n)
         uint8_t byte = ((const uint8_t *)bytes)[i];
 
         if (s->now[at + i] != byte) {
-            changed(watch_of(f), s, at + i, byte);
+            changed(f, slot, at + i, byte);
         }
     }
     for (size_t i = 0; i < n; i++) {
