@@ -19,7 +19,7 @@ for line in subprocess.run([nm, "-n", image], capture_output=True, text=True,
     address, kind, name = int(words[0], 16), words[1], words[2]
     if name == "image_start":
         start = address
-    elif name == "image_text_end":
+    elif name == "image_unpack_rodata":
         end = address
     elif kind in "tT":
         # GCC's parts of functions go by the function's own name.

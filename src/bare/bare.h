@@ -138,9 +138,8 @@ static inline void *phys_to_ptr(uint64_t pa)
 }
 
 /* corbel.lds: the image's sections, each on pages of its own. */
-extern uint8_t image_start[], image_unpack_start[], image_text_end[], image_rodata_end[],
-    image_data_end[];
-extern uint8_t image_end[];
+extern uint8_t image_start[], image_text_end[], image_unpack_rodata[], image_unpack_end[],
+    image_rodata_end[], image_data_end[], image_end[];
 
 /* Physical address of something in the image. */
 static inline uint64_t image_phys(const void *p)
@@ -269,6 +268,11 @@ struct paging_figures {
 struct paging_figures paging_audit(void);
 /* True iff the page at va is mapped. */
 bool paging_mapped(uint64_t va);
+/* Makes whole pages of the image ordinary memory: no longer where the image runs, and
+ * writable in the direct map. Other CPUs stand still, and go on with paging_refresh(). */
+void paging_discard(const uint8_t *start, const uint8_t *end);
+/* Forgets what this CPU remembers of translations. */
+void paging_refresh(void);
 /* An uncached mapping of the page of registers at pa. */
 volatile void *paging_map_device(uint64_t pa);
 
@@ -421,6 +425,9 @@ const char *boot_guests_name(uint16_t domid);
 
 /* unpack.c: the decompressors' memory: all given back. False: some was lost. */
 bool unpack_all_returned(void);
+/* Gives the decompressors' own pages to the heap: nothing is unpacked any more. Once, on
+ * CPU 0, outside the core; other CPUs stop for a moment. */
+void unpack_discard(void);
 
 void bare_start(uint32_t magic, uint32_t info);
 

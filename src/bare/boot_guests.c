@@ -243,6 +243,7 @@ bool boot_guests_run(void)
 {
     bool ok;
 
+    unpack_discard();
     hv_log(2, "guests start %lu ms after the loader's jump", port_time_now() / 1000000);
     for (unsigned i = 0; i < guest_count; i++)
         domain_unpause(guests[i].d);

@@ -72,7 +72,7 @@ static uint64_t image_rights(uint64_t va)
         if (va == bare_stacks[i].guard)
             return 0;
     }
-    if (va < (uint64_t)(uintptr_t)image_text_end)
+    if (va < (uint64_t)(uintptr_t)image_unpack_rodata)
         return PTE_PRESENT;
     if (va < (uint64_t)(uintptr_t)image_rodata_end)
         return PTE_PRESENT | PTE_NX;
@@ -134,6 +134,30 @@ void paging_init(struct bare_boot *boot)
     device_pd[0] = image_phys(device_pt) | PTE_TABLE;
     boot_pdpt_high[DEVICE_SLOT] = image_phys(device_pd) | PTE_TABLE;
     boot_pml4[0] = 0; /* nothing runs or points below the direct map any more */
+    load_tables();
+}
+
+/* The entry of the 4 KiB page of the image at pa, in tables of page directories. */
+static uint64_t *image_entry(uint64_t *pd, uint64_t pa)
+{
+    uint64_t *pt = phys_to_ptr(pd[pa / SPAN_2M] & PTE_ADDRESS);
+
+    return &pt[pa >> PAGE_SHIFT & (ENTRIES - 1)];
+}
+
+void paging_discard(const uint8_t *start, const uint8_t *end)
+{
+    uint64_t *pd = phys_to_ptr(boot_pdpt_high[IMAGE_SLOT] & PTE_ADDRESS);
+
+    for (uint64_t pa = image_phys(start); pa < image_phys(end); pa += PAGE_SIZE) {
+        *image_entry(pd, pa) = 0;
+        *image_entry(boot_pd, pa) = pa | PTE_DATA;
+    }
+    load_tables();
+}
+
+void paging_refresh(void)
+{
     load_tables();
 }
 

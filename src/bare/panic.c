@@ -79,7 +79,7 @@ static bool stack_has(const struct bare_stack *s, uint64_t va, unsigned n)
 
 static bool in_text(uint64_t va)
 {
-    return va >= (uint64_t)(uintptr_t)image_start && va < (uint64_t)(uintptr_t)image_text_end;
+    return va >= (uint64_t)(uintptr_t)image_start && va < (uint64_t)(uintptr_t)image_unpack_rodata;
 }
 
 /* The address of code, and its function. minus is 1 for a return address, which may

@@ -95,6 +95,7 @@ static void stand_still(struct cpu_area *a)
     store_u32(&a->stage, CPU_HELD);
     while (load_u32(&holding) != 0)
         port_cpu_relax();
+    paging_refresh();
     store_u32(&a->stage, CPU_RUNNING);
 }
 

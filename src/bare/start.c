@@ -27,9 +27,9 @@ static void say_machine(void)
     hv_log(2,
            "image: text %lu KiB and %lu KiB of decompressors, constants %lu KiB, data %lu KiB, "
            "zeroed %lu KiB",
-           (uint64_t)(image_unpack_start - image_start) >> 10,
-           (uint64_t)(image_text_end - image_unpack_start) >> 10,
-           (uint64_t)(image_rodata_end - image_text_end) >> 10,
+           (uint64_t)(image_text_end - image_start) >> 10,
+           (uint64_t)(image_unpack_end - image_text_end) >> 10,
+           (uint64_t)(image_rodata_end - image_unpack_end) >> 10,
            (uint64_t)(image_data_end - image_rodata_end) >> 10,
            (uint64_t)(image_end - image_data_end) >> 10);
     hv_log(2, "RAM: %lu KiB in %zu ranges", bytes >> 10, boot.ram_count);
@@ -61,6 +61,7 @@ static void start_core(void)
     struct boot_info core = {
         .ram = boot.ram,
         .ram_count = boot.ram_count,
+        .kept = {image_phys(image_text_end), image_phys(image_unpack_end)},
         .cpu_count = count_cpus(),
         .sched_kind = options.sched_kind,
         .silo = options.silo,
@@ -99,7 +100,9 @@ void bare_start(uint32_t magic, uint32_t info)
     hv_log(2, "scheduler %s, policy %s", sched_kind_name(hv->sched_kind),
            hv->policy_silo ? "silo" : "dummy");
     hv_log(2, "%u CPUs of %u run, %lu KiB of memory used by the hypervisor", smp_running(),
-           hv->cpu_count, hv->hyp_pages * 4 + ((uint64_t)(image_end - image_start) >> 10));
+           hv->cpu_count,
+           hv->hyp_pages * 4 + ((uint64_t)(image_end - image_unpack_end) >> 10) +
+               ((uint64_t)(image_text_end - image_start) >> 10));
     selftest_run(options.selftest);
     if (options.first_light || boot.module_count == 0)
         passed = first_light();

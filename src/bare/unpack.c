@@ -10,6 +10,7 @@
 #include "base/atomic.h"
 #include "base/string.h"
 #include "base/xen.h"
+#include "core/console/console.h"
 #include "core/mem/page_alloc.h"
 #include "port/image.h"
 #include "port/power.h"
@@ -41,6 +42,7 @@ static struct block {
     unsigned order;
 } blocks[BLOCKS_MAX];
 static unsigned blocks_used;
+static bool discarded;
 
 void *malloc(size_t n)
 {
@@ -87,6 +89,22 @@ bool unpack_all_returned(void)
     return blocks_used == 0;
 }
 
+void unpack_discard(void)
+{
+    if (discarded)
+        return;
+    if (smp_hold(true)) {
+        paging_discard(image_text_end, image_unpack_end);
+        discarded = true;
+    }
+    smp_hold(false);
+    for (const uint8_t *p = image_text_end; discarded && p < image_unpack_end; p += PAGE_SIZE)
+        hyp_pages_free(phys_to_ptr(image_phys(p)), 0);
+    if (discarded)
+        hv_log(2, "decompressors: %lu KiB of the image given back",
+               (uint64_t)(image_unpack_end - image_text_end) >> 10);
+}
+
 /* One caller at a time: guests are built by CPU 0. */
 int port_decompress(const void *in, size_t in_len, void *out, size_t cap, size_t *out_len)
 {
@@ -95,6 +113,8 @@ int port_decompress(const void *in, size_t in_len, void *out, size_t cap, size_t
     uint64_t cr0 = read_cr0(), cr4 = read_cr4(), fs = rdmsr(MSR_FS_BASE);
     int rc;
 
+    if (discarded)
+        return -XEN_ENOSYS;
     guest_fpu_release(); /* the libraries use SSE */
     guard[5] = rdtsc() & ~UINT64_C(0xff);
     wrmsr(MSR_FS_BASE, (uint64_t)(uintptr_t)guard);

@@ -36,7 +36,7 @@ static uint64_t highest_frame(const struct boot_info *boot)
 
     for (size_t i = 0; i < boot->ram_count; i++)
         max = max_u64(max, frames_within(&boot->ram[i]).end);
-    return max;
+    return max_u64(max, frames_within(&boot->kept).end);
 }
 
 static uint64_t pages_of(uint64_t bytes)
@@ -64,6 +64,7 @@ static uint64_t choose_home(const struct boot_info *boot, uint64_t pages)
 static void fill_frame_table(const struct boot_info *boot, uint64_t home, uint64_t pages)
 {
     const uint64_t own = fw_pack_used(FRAME_HYP, false, 1, DOMID_XEN);
+    const struct frame_range kept = frames_within(&boot->kept);
 
     for (size_t i = 0; i < boot->ram_count; i++) {
         struct frame_range f = frames_within(&boot->ram[i]);
@@ -76,7 +77,10 @@ static void fill_frame_table(const struct boot_info *boot, uint64_t home, uint64
     }
     for (uint64_t m = home; m < home + pages; m++)
         hv->frames[m] = own;
-    hv->hyp_pages = pages;
+    for (uint64_t m = kept.start; m < kept.end; m++)
+        hv->frames[m] = own;
+    hv->heap.total_pages += kept.end - kept.start;
+    hv->hyp_pages = pages + kept.end - kept.start;
 }
 
 static void cpus_init(uint32_t count)

@@ -12,6 +12,8 @@ struct memory_range {
 struct boot_info {
     const struct memory_range *ram; /* usable: neither image nor firmware */
     size_t ram_count;
+    struct memory_range kept; /* whole frames outside ram, the hypervisor's own until
+                               * it gives them to hyp_pages_free(); empty: none */
     uint32_t cpu_count;
     uint8_t sched_kind; /* enum sched_kind of core/sched/sched.h */
     bool ram_zeroed;    /* all of ram holds zeroes: nothing needs scrubbing at first */

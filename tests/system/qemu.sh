@@ -17,6 +17,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 configs=() bad=0
 clean='audit without them: 0 violations, 0 frames leaked'
+given='decompressors: [1-9][0-9]+ KiB of the image given back'
 linux=$guests/cloud/vmlinuz
 # QEMU counts instructions instead of time: nothing depends on how busy the host is. With
 # two CPUs QEMU 7.2 then lets one run until the next timer is due, an access to a timer, or a
@@ -85,7 +86,7 @@ hostile)
 linux)
     guest one "$linux" 256 1 'console=hvc0 quiet'
     boot 1 768 600
-    want '^one \| .*corbel: workload ok' 'guest one powered off' "$clean" '^RESULT PASS'
+    want '^one \| .*corbel: workload ok' 'guest one powered off' "$clean" '^RESULT PASS' "$given"
     ;;
 linux-smp)
     guest one "$linux" 256 4 'console=hvc0 corbel.test=boot'
@@ -98,7 +99,7 @@ two)
     guest bad "$linux" 192 1 'console=hvc0 quiet corbel.test=crash'
     boot 2 1024 900
     want '^good \| .*corbel: user space reached' '^bad \| .*corbel: user space reached' \
-        'guest good powered off' 'guest bad crashed' "$clean"
+        'guest good powered off' 'guest bad crashed' "$clean" "$given"
     ;;
 invalid)
     guest engine "$programs/engine.elf" 32 2 role=invalid

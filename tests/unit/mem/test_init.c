@@ -148,6 +148,33 @@ START_TEST(high_memory_first)
 }
 END_TEST
 
+/* What the port keeps for a while lies outside RAM, and becomes RAM when it is freed. */
+START_TEST(kept_pages)
+{
+    const struct memory_range ram[] = {{4 * MIB, 16 * MIB}};
+    struct boot_info boot = {
+        .ram = ram, .ram_count = 1, .cpu_count = 1, .kept = {2 * MIB + 1, 2 * MIB + 8 * PAGE_SIZE}};
+    uint64_t first = (2 * MIB >> PAGE_SHIFT) + 1, free_before;
+
+    start(16 * MIB);
+    ck_assert_int_eq(hv_init(&boot), 0);
+    fixture_audit();
+    ck_assert_uint_eq(total_page_count(), (12 * MIB >> PAGE_SHIFT) + 7);
+    free_before = free_page_count();
+    ck_assert_uint_eq(free_before, total_page_count() - hv->hyp_pages);
+    ck_assert(!frame_valid(mfn(first - 1)) && !frame_valid(mfn(first + 7)));
+    for (uint64_t i = 0; i < 7; i++) {
+        ck_assert_uint_eq(frame_read(mfn(first + i)).type, FRAME_HYP);
+        memset(mfn_to_ptr(mfn(first + i)), 0xcc, PAGE_SIZE);
+        hyp_pages_free(mfn_to_ptr(mfn(first + i)), 0);
+    }
+    ck_assert_uint_eq(free_page_count(), free_before + 7);
+    fixture_audit();
+    ck_assert_uint_eq(frame_read(mfn(first)).state, FRAME_FREE);
+    stop();
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("init");
@@ -159,6 +186,7 @@ int main(void)
     tcase_add_test(t, odd_maps);
     tcase_add_test(t, bad_arguments);
     tcase_add_test(t, high_memory_first);
+    tcase_add_test(t, kept_pages);
     suite_add_tcase(s, t);
     return fixture_run(s);
 }
