@@ -59,6 +59,7 @@ struct p2m {
     mfn_t pod_super;     /* the same of 2 MiB */
     uint64_t pod_cursor; /* next gfn to sweep */
     uint8_t pod_wraps;   /* full sweeps since a frame was found */
+    bool pod_setting;    /* somebody is changing what is in store: p2m_pod_set_target() */
     bool pod_sweeping;   /* pod_swept[] is in use */
     gfn_t pod_swept[P2M_POD_SWEEP]; /* taken out, but may come back: not to be populated */
 };

@@ -144,7 +144,8 @@ static uint64_t store_target(struct domain *d, uint64_t target)
     return populated != 0 && wanted > entries ? entries : wanted;
 }
 
-int p2m_pod_set_target(struct domain *d, uint64_t target)
+/* Grows or shrinks the store until it is as it should be. */
+static int store_settle(struct domain *d, uint64_t target)
 {
     struct p2m *p = &d->p2m;
 
@@ -171,6 +172,28 @@ int p2m_pod_set_target(struct domain *d, uint64_t target)
             return -XEN_ERESTART;
         }
     }
+}
+
+/* One call at a time: a page is the domain's before it is in store, so that of two calls one
+ * would free what the other brings, without an end. */
+int p2m_pod_set_target(struct domain *d, uint64_t target)
+{
+    struct p2m *p = &d->p2m;
+    bool busy;
+    int rc;
+
+    lock_acquire(&p->lock);
+    busy = p->pod_setting;
+    p->pod_setting = true;
+    lock_release(&p->lock);
+    if (busy) {
+        return -XEN_ERESTART;
+    }
+    rc = store_settle(d, target);
+    lock_acquire(&p->lock);
+    p->pod_setting = false;
+    lock_release(&p->lock);
+    return rc;
 }
 
 void p2m_pod_counts(struct domain *d, uint64_t *cache, uint64_t *entries)

@@ -242,6 +242,46 @@ START_TEST(race)
 }
 END_TEST
 
+#define SETTER_TARGET 16u
+static unsigned acquires, switches;
+
+static bool scheduled_switch(void)
+{
+    ck_assert_msg(acquires < 10000, "the two do not come to an end");
+    return (switches >> (acquires++ & 7) & 1) != 0;
+}
+
+static void setter(void *arg)
+{
+    int rc = -XEN_ERESTART;
+
+    while (rc == -XEN_ERESTART) {
+        rc = p2m_pod_set_target(d, SETTER_TARGET);
+        port_cpu_relax();
+    }
+    race_failed = race_failed || rc != 0;
+    if (++race_done == 2) {
+        world_request_stop();
+    }
+}
+
+/* Two CPUs set the same target: neither undoes what the other does. */
+START_TEST(set_twice)
+{
+    switches = (unsigned)_i;
+    race_done = 0;
+    fixture_populate(d, G0 + 512, 4);
+    ck_assert_int_eq(mark(G0, 0), 1);
+    world_set_body(0, setter, NULL);
+    world_set_body(1, setter, NULL);
+    world_acquire_hook = scheduled_switch;
+    ck_assert_int_eq(world_run(), WORLD_STOPPED);
+    world_acquire_hook = NULL;
+    ck_assert(!race_failed);
+    ck_assert_uint_eq(d->p2m.pod_count, 1);
+}
+END_TEST
+
 START_TEST(dies_with_a_store)
 {
     ck_assert_int_eq(target(XENMEM_set_pod_target, 700), 0);
@@ -267,6 +307,7 @@ int main(void)
     tcase_add_test(c, kept_pages_are_nobodys);
     tcase_add_test(c, sweep_and_crash);
     tcase_add_test(c, race);
+    tcase_add_loop_test(c, set_twice, 112, 128);
     tcase_add_test(c, dies_with_a_store);
     suite_add_tcase(s, c);
     return fixture_run(s);
