@@ -102,8 +102,9 @@ hostile)
     guest scribble "$programs/hostile.elf" 32 1 mode=scribble
     guest state "$programs/state.elf" 32 2 ''
     guest good "$programs/engine.elf" 32 1 ''
+    words=apicv=off # which the other scenarios leave on
     boot 1 512 900
-    want '^good \| RESULT PASS' 'guest good powered off' "$clean" \
+    want 'VT-x: EPT.*, timer$' '^good \| RESULT PASS' 'guest good powered off' "$clean" \
         '^scribble \| hostile: scribbled' 'guest triple (asked|crashed|rebooted|restarted)' \
         "not entered at rip 100000: a segment's limit that does not go with its G" \
         'guest state crashed'
