@@ -18,36 +18,15 @@
 #             refused: a CPU without unrestricted guest
 set -euo pipefail
 image=$1 guests=$2 programs=$3 scenario=$4
-run=$(cd "$(dirname "$0")/../../boot" && pwd)/run-bochs.sh
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-configs=() bad=0 words=''
-clean='audit without them: 0 violations, 0 frames leaked'
+here=$(dirname "$0") words=''
+# shellcheck source=tests/system/lib.sh
+. "$here/lib.sh"
 linux=$guests/cloud/vmlinuz
 
-guest() { # NAME KERNEL MEMORY VCPUS COMMAND LINE
-    local kernel
-    kernel=$(realpath "$2")
-    {
-        printf 'name = "%s"\nkernel = "%s"\nmemory = %s\nvcpus = %s\n' "$1" "$kernel" "$3" "$4"
-        printf 'extra = "%s"\n' "$5"
-        [ "$2" != "$linux" ] || printf 'ramdisk = "%s"\n' "$(realpath "$guests/initrd.gz")"
-    } >"$work/$1.cfg"
-    configs+=("$work/$1.cfg")
-}
-
-want() { # PATTERN...
-    local pattern
-    for pattern in "$@"; do
-        grep -qE -e "$pattern" "$work/serial" || { echo "missing: $pattern"; bad=1; }
-    done
-}
-
 boot() { # CPUS MEMORY SECONDS [CPU MODEL]
-    CORBEL_IMAGE=$image "$run" -c "$words" -s "$1" -m "$2" -t "$3" -p "${4:-corei7_skylake_x}" \
+    CORBEL_IMAGE=$image "$here/../../boot/run-bochs.sh" -c "$words" -s "$1" -m "$2" -t "$3" -p "${4:-corei7_skylake_x}" \
         "${configs[@]}" >"$work/raw" || bad=1
-    tr -d '\r\0\033' <"$work/raw" >"$work/serial"
-    cat "$work/serial"
+    said
     echo
 }
 

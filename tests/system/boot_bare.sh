@@ -3,6 +3,7 @@
 # machine switched off.
 # usage: [COMMAND_LINE=WORDS] boot_bare.sh ISO [QEMU ARGUMENTS...]
 set -euo pipefail
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 iso=$1
 shift

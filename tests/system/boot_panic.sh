@@ -4,14 +4,10 @@
 # ("noreboot") or restarted.
 # usage: boot_panic.sh ISO IMAGE [QEMU ARGUMENTS...]
 set -euo pipefail
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 iso=$1 image=$2
 shift 2
-bad=0
-
-want() { # PATTERN
-    grep -qE -e "$1" "$work/serial" || { echo "  missing: $1"; bad=1; }
-}
 
 # The functions that the report names by address, innermost first. After the
 # first they are return addresses, one beyond the call.

@@ -17,16 +17,6 @@ here=$(dirname "$0")
 # shellcheck source=tests/system/lib.sh
 . "$here/lib.sh"
 export CORBEL_IMAGE=$image
-bad=0
-counted=(-icount shift=0)
-
-want() { # PATTERN...
-    local pattern
-    for pattern in "$@"; do
-        grep -qE -e "$pattern" "$work/serial" || { echo "missing: $pattern"; bad=1; }
-    done
-}
-
 # await PATTERN: until the serial line has said it, a minute at most.
 await() {
     for _ in $(seq 600); do
@@ -43,8 +33,7 @@ run() {
     shift
     status=0
     timeout "$seconds" "$here/../../boot/run-qemu.sh" "$@" </dev/null >"$work/raw" || status=$?
-    tr -d '\r\0\033' <"$work/raw" >"$work/serial"
-    cat "$work/serial"
+    said
     [ "$status" = 0 ] || { echo "the machine ended with $status"; bad=1; }
 }
 
@@ -69,16 +58,14 @@ uefi)
     ;;
 bochs)
     timeout 300 "$here/../../boot/run-bochs.sh" -s 2 -m 256 >"$work/raw" || bad=1
-    tr -d '\r\0\033' <"$work/raw" >"$work/serial"
-    cat "$work/serial"
+    said
     want 'x2APIC, TSC-deadline timer' '2 CPUs of 2 run' "${passed[@]}"
     ;;
 tsc)
     bochs() { # MODEL WORD
         timeout 300 "$here/../../boot/run-bochs.sh" -s 2 -m 256 -p "$1" -c "$2" \
             >"$work/raw" || bad=1
-        tr -d '\r\0\033' <"$work/raw" >"$work/serial"
-        cat "$work/serial"
+        said
     }
     bochs corei7_skylake_x selftest=tsc
     want 'CPU 1: its TSC was 687194[0-9]{5} ticks ahead of the first.*: adjusted' \
@@ -149,8 +136,7 @@ keys)
         sleep 0.3
     done
     wait $! || { echo "the machine ended with $?"; bad=1; }
-    tr -d '\r\0\033' <"$work/raw" >"$work/serial"
-    cat "$work/serial"
+    said
     want 'input goes to two' 'input goes to the hypervisor' 'h help, d domains' \
         'd1 one: alive, [0-9]+ pages' 'd2v0: CPU [01]' 'CPU 1: online' 'memory: [0-9]+ KiB, ' \
         'CPU 0 \(APIC 0\): timer [1-9][0-9]*, kicks [0-9]+, serial [1-9]' \
@@ -177,8 +163,7 @@ faults)
     await '^halted'
     echo quit >&4
     wait "$qemu" || true
-    tr -d '\r\0\033' <"$work/raw" >"$work/serial"
-    cat "$work/serial"
+    said
     # QEMU's firmware has connected LINT1 of every CPU.
     want 'CPU 0 .*NMIs [1-9]' 'CPU 1 .*NMIs [1-9]' '^PANIC: exception 18' \
         '^machine check status 0000000000000005' \

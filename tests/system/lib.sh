@@ -1,6 +1,40 @@
+# shellcheck shell=bash
 # What the tests of the bare image share. Sourced.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+bad=0
+clean='audit without them: 0 violations, 0 frames leaked'
+# QEMU counts instructions instead of time: nothing depends on how busy the host is. With
+# two CPUs QEMU 7.2 then lets one run until the next timer is due, an access to a timer, or a
+# PAUSE: programs for it do not loop without either (tests/sim/guest/act_smp.c).
+counted=(-icount shift=0)
+
+# want PATTERN...: the serial line has said them.
+want() {
+    local pattern
+    for pattern in "$@"; do
+        grep -qE -e "$pattern" "$work/serial" || { echo "missing: $pattern"; bad=1; }
+    done
+}
+
+# said: shows what the serial line said, which is in $work/raw, and leaves it in $work/serial.
+said() {
+    tr -d '\r\0\033' <"$work/raw" >"$work/serial"
+    cat "$work/serial"
+}
+
+# guest NAME KERNEL MEMORY VCPUS COMMAND LINE: adds to $configs the configuration of a guest;
+# the kernel $linux goes with the initrd beside it.
+configs=() linux=''
+guest() {
+    {
+        printf 'name = "%s"\nkernel = "%s"\nmemory = %s\nvcpus = %s\n' "$1" "$(realpath "$2")" \
+            "$3" "$4"
+        printf 'extra = "%s"\n' "$5"
+        [ "$2" != "$linux" ] || printf 'ramdisk = "%s"\n' "$(realpath "$guests/initrd.gz")"
+    } >"$work/$1.cfg"
+    configs+=("$work/$1.cfg")
+}
 
 # iso_with_command_line ISO WORDS OUT: a copy of ISO that boots with WORDS.
 iso_with_command_line() {

@@ -12,41 +12,18 @@
 #             refused: a CPU without AMD-V           invalid: a vCPU's state that no CPU enters
 set -euo pipefail
 image=$1 guests=$2 programs=$3 scenario=$4
-run=$(cd "$(dirname "$0")/../../boot" && pwd)/run-qemu.sh
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-configs=() bad=0
-clean='audit without them: 0 violations, 0 frames leaked'
+here=$(dirname "$0")
+# shellcheck source=tests/system/lib.sh
+. "$here/lib.sh"
 given='decompressors: [1-9][0-9]+ KiB of the image given back'
 linux=$guests/cloud/vmlinuz
-# QEMU counts instructions instead of time: nothing depends on how busy the host is. With
-# two CPUs QEMU 7.2 then lets one run until the next timer is due, an access to a timer, or a
-# PAUSE: programs for it do not loop without either (tests/sim/guest/act_smp.c).
-counted=(-icount shift=0)
-
-guest() { # NAME KERNEL MEMORY VCPUS COMMAND LINE
-    {
-        printf 'name = "%s"\nkernel = "%s"\nmemory = %s\nvcpus = %s\n' "$1" "$2" "$3" "$4"
-        printf 'extra = "%s"\n' "$5"
-        [ "$2" != "$linux" ] || printf 'ramdisk = "%s"\n' "$guests/initrd.gz"
-    } >"$work/$1.cfg"
-    configs+=("$work/$1.cfg")
-}
-
-want() { # PATTERN...
-    local pattern
-    for pattern in "$@"; do
-        grep -qE -e "$pattern" "$work/serial" || { echo "missing: $pattern"; bad=1; }
-    done
-}
 
 boot() { # CPUS MEMORY SECONDS [QEMU ARGUMENTS...]
     local cpus=$1 memory=$2 seconds=$3 status=0
     shift 3
-    CORBEL_IMAGE=$image timeout "$seconds" "$run" -s "$cpus" -m "$memory" "${configs[@]}" -- "$@" \
-        </dev/null >"$work/raw" || status=$?
-    tr -d '\r\0\033' <"$work/raw" >"$work/serial"
-    cat "$work/serial"
+    CORBEL_IMAGE=$image timeout "$seconds" "$here/../../boot/run-qemu.sh" -s "$cpus" \
+        -m "$memory" "${configs[@]}" -- "$@" </dev/null >"$work/raw" || status=$?
+    said
     [ "$status" = 0 ] || { echo "the machine ended with $status"; bad=1; }
 }
 
