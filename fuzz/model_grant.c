@@ -20,8 +20,8 @@ struct map {
 
 static struct map maps[MODEL_MAPS];
 static unsigned map_count;
-static bool maps_all; /* no mapping is missing for want of room */
-static uint32_t versions[MODEL_DOMAINS];
+static bool maps_all;                    /* no mapping is missing for want of room */
+static uint32_t versions[MODEL_DOMAINS]; /* 0: not known */
 
 static void add(struct map m)
 {
@@ -331,9 +331,11 @@ static void set_version(const struct model_call *c)
 {
     const gnttab_set_version_t *in = c->in;
 
+    if (c->done->rc == -XEN_EFAULT)
+        versions[c->self] = 0; /* done, perhaps, and only the answer was not to be had */
     if (c->done->rc != 0 || versions[c->self] == in->version)
         return;
-    for (unsigned i = 0; i < map_count; i++)
+    for (unsigned i = 0; versions[c->self] != 0 && i < map_count; i++)
         model_expect(!maps[i].live || maps[i].granter != c->self ||
                          maps[i].ref < GNTTAB_NR_RESERVED_ENTRIES,
                      c, "GNT", "the version changed under a grant in use");
