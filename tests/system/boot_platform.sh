@@ -2,8 +2,8 @@
 # Boots the image on different machines and with different words, and wants to see on the
 # serial line what it made of them.
 # usage: boot_platform.sh IMAGE PROGRAMS SCENARIO
-#   PROGRAMS  the folder with hostile.elf
-#   SCENARIO  smp: four CPUs       maxcpus: two of them          uefi: started by UEFI firmware
+#   PROGRAMS  the folder with hostile.elf and engine.elf
+#   SCENARIO  smp: four CPUs       maxcpus: two of them          uefi: UEFI firmware, a guest
 #             bochs: VT-x, x2APIC, two CPUs, no guest            words: the command line
 #             tsc: CPUs whose TSCs differ (Bochs, by TSC_ADJUST and without)
 #             memory: what the hypervisor uses of 4 GiB          keys: input on the serial line
@@ -53,8 +53,9 @@ maxcpus)
     want 'ACPI: .* 3 CPUs' '2 CPUs of 2 run' "${passed[@]}"
     ;;
 uefi)
-    run 240 -u -s 2 -m 512
-    want 'bare metal, UEFI' '2 CPUs of 2 run' "${passed[@]}"
+    guest engine "$programs/engine.elf" 32 1 machine=qemu
+    run 240 -u -s 2 -m 512 "${configs[@]}"
+    want 'bare metal, UEFI' '2 CPUs of 2 run' '^engine \| RESULT PASS' "$clean" '^RESULT PASS'
     ;;
 bochs)
     timeout 300 "$here/../../boot/run-bochs.sh" -s 2 -m 256 >"$work/raw" || bad=1
