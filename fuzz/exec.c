@@ -379,11 +379,9 @@ static void lead(void)
             settle_flights();
         }
         feed();
-        if (exec.in_flight == 0) {
-            exec.over = exec.next >= exec.p->count || exec.text[0] != '\0';
-        }
-        if (exec.over) {
-            finish();
+        if (exec.in_flight == 0 && (exec.next >= exec.p->count || exec.text[0] != '\0')) {
+            finish(); /* while the other CPUs do what they are asked to */
+            exec.over = true;
             for (unsigned i = 0; i < MACHINE_CPUS; i++) {
                 sched_raise(i);
                 port_cpu_kick(i);
