@@ -414,14 +414,18 @@ bool first_light(void);
 /* Builds them all; true iff every module that names a guest was understood and
  * its guest stands ready. */
 bool boot_guests_build(const struct bare_boot *boot);
-unsigned boot_guests_count(void);
 /* Lets them go, goes through CPU 0's loop until all have ended, takes them away
  * and audits. True iff none crashed and nothing was left behind. */
 bool boot_guests_run(void);
+
+struct domain;
+/* guest_list.c, CPU 0 writes: guest number i is domain d (NULL: no more) of that name. */
+void guest_list_set(unsigned i, const char *name, struct domain *d);
+unsigned guest_list_count(void);
 /* Guest number i's domain while it has one, else NULL. */
-struct domain *boot_guests_domain(unsigned i);
+struct domain *guest_list_domain(unsigned i);
 /* The name of domain id, NULL: none of these guests. */
-const char *boot_guests_name(uint16_t domid);
+const char *guest_list_name(uint16_t domid);
 
 /* unpack.c: the decompressors' memory: all given back. False: some was lost. */
 bool unpack_all_returned(void);

@@ -21,25 +21,6 @@ static struct guest guests[BARE_GUESTS_MAX];
 static unsigned guest_count;
 static uint64_t pages_before;
 
-unsigned boot_guests_count(void)
-{
-    return guest_count;
-}
-
-struct domain *boot_guests_domain(unsigned i)
-{
-    return i < guest_count ? guests[i].d : NULL;
-}
-
-const char *boot_guests_name(uint16_t domid)
-{
-    for (unsigned i = 0; i < guest_count; i++) {
-        if (guests[i].d && guests[i].d->id == domid)
-            return guests[i].config.guest;
-    }
-    return NULL;
-}
-
 /* The guest of that name, added when it is new; NULL: there are too many. */
 static struct guest *guest_named(const char *name)
 {
@@ -106,6 +87,7 @@ static int create_domain(struct guest *g)
     rc = domain_create(id, &cfg, false, &g->d);
     if (rc != 0)
         return rc;
+    guest_list_set((unsigned)(g - guests), g->config.guest, g->d);
     g->d->max_pages = (g->config.memory >> PAGE_SHIFT) + PVH_EXTRA_PAGES;
     for (unsigned i = 0; rc == 0 && i < g->config.vcpus; i++) {
         rc = vcpu_create(g->d, i);
@@ -226,6 +208,7 @@ static void take_away(struct guest *g)
     }
     domain_put(g->d);
     domain_settle();
+    guest_list_set((unsigned)(g - guests), g->config.guest, NULL);
     g->d = NULL;
 }
 

@@ -39,7 +39,7 @@ static struct terminal *terminal_of(uint16_t domid)
 
 static void line_done(struct terminal *t)
 {
-    const char *name = boot_guests_name(t->domid);
+    const char *name = guest_list_name(t->domid);
     char head[48];
     size_t n;
 
@@ -113,7 +113,7 @@ size_t port_console_read(uint16_t domid, char *s, size_t n)
 /* One character for whoever has the input. */
 static void deliver(char c)
 {
-    struct domain *d = focus == NOBODY ? NULL : boot_guests_domain(focus);
+    struct domain *d = focus == NOBODY ? NULL : guest_list_domain(focus);
     struct terminal *t;
 
     if (!d) {
@@ -130,18 +130,18 @@ static void deliver(char c)
 
 static void say_focus(void)
 {
-    struct domain *d = focus == NOBODY ? NULL : boot_guests_domain(focus);
+    struct domain *d = focus == NOBODY ? NULL : guest_list_domain(focus);
 
     hv_log(0, "input goes to %s (three times Ctrl-A: the next)",
-           d ? boot_guests_name(d->id) : "the hypervisor: h lists its keys");
+           d ? guest_list_name(d->id) : "the hypervisor: h lists its keys");
 }
 
 static void next_focus(void)
 {
     focus = focus == NOBODY ? 0 : focus + 1;
-    while (focus < boot_guests_count() && !boot_guests_domain(focus))
+    while (focus < guest_list_count() && !guest_list_domain(focus))
         focus++;
-    if (focus >= boot_guests_count())
+    if (focus >= guest_list_count())
         focus = NOBODY;
     say_focus();
 }
@@ -149,7 +149,7 @@ static void next_focus(void)
 void console_start_input(void)
 {
     uart_listen();
-    if (boot_guests_count() != 0)
+    if (guest_list_count() != 0)
         focus = 0;
 }
 

@@ -21,7 +21,7 @@ static void show_help(void)
 
 static void show_domain(struct domain *d)
 {
-    const char *name = boot_guests_name(d->id);
+    const char *name = guest_list_name(d->id);
 
     hv_log(0, "d%u %s: %s%s, %lu pages of %lu, %lu of the hypervisor, %u vCPUs, refs %u", d->id,
            name ? name : "-", d->state == DOMAIN_ALIVE ? "alive" : "dying",
