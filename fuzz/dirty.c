@@ -93,8 +93,43 @@ void *__wrap_memmove(void *dst, const void *src, size_t n)
     return __real_memmove(dst, src, n);
 }
 
+static inline bool line_known(const uint8_t *p)
+{
+    return *dirty_shadow((uintptr_t)p) == DIRTY_ZERO;
+}
+
+static inline uint8_t *line_end(uint8_t *p, uint8_t *end)
+{
+    uint8_t *next = (uint8_t *)(((uintptr_t)p | (DIRTY_LINE - 1)) + 1);
+
+    return next < end ? next : end;
+}
+
+/* Zeroes for lines that are known to be zero change nothing: most of what is scrubbed when a
+ * domain ends was never written to. */
+static void clear_lines(uint8_t *p, uint8_t *end)
+{
+    while (p < end) {
+        uint8_t *from = p;
+
+        if (line_known(p)) {
+            p = line_end(p, end);
+            continue;
+        }
+        do {
+            p = line_end(p, end);
+        } while (p < end && !line_known(p));
+        dirty_note(from, (size_t)(p - from));
+        __real_memset(from, 0, (size_t)(p - from));
+    }
+}
+
 void *__wrap_memset(void *dst, int c, size_t n)
 {
+    if (c == 0 && n > 4 * DIRTY_LINE && (uintptr_t)dst - (uintptr_t)dirty_base < dirty_bytes) {
+        clear_lines(dst, (uint8_t *)dst + n);
+        return dst;
+    }
     note(dst, n);
     return __real_memset(dst, c, n);
 }

@@ -109,7 +109,7 @@ static void report_plain(unsigned index, enum op_status status, uint16_t domid, 
                         .vcpu = vcpu,
                         .elements = 1};
 
-    for (unsigned f = 0; f < grammar_fields(d.desc); f++) {
+    for (unsigned f = 0; grammar_has(d.desc, f); f++) {
         struct resolve_at at = {domid, vcpu, world_now(), 0};
 
         d.value[f] = resolve_field(op, f, 0, &at);

@@ -99,7 +99,7 @@ uint64_t exec_value(const struct op *op, const struct vcpu *v, const char *field
     const struct op_desc *d = grammar_ops[op->code];
     struct resolve_at at = exec_at(v, 0);
 
-    for (unsigned f = 0; f < grammar_fields(d); f++) {
+    for (unsigned f = 0; grammar_has(d, f); f++) {
         if (strcmp(d->field[f].name, field) == 0) {
             return resolve_field(op, f, 0, &at);
         }
@@ -249,7 +249,7 @@ void exit_build(struct engine_task *t, const struct op *op, struct vcpu *v)
     t->exit.reason = (uint8_t)d->nr;
     t->exit.insn_len = 2;
     t->regs = (struct guest_regs){.rip = TASK_RIP, .rflags = 0x202};
-    for (unsigned f = 0; f < grammar_fields(d); f++) {
+    for (unsigned f = 0; grammar_has(d, f); f++) {
         if (d->field[f].place == IN_REG) {
             t->regs.gpr[d->field[f].offset] = resolve_field(op, f, 0, &at);
         }

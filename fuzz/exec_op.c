@@ -25,7 +25,17 @@ struct resolve_at exec_at(const struct vcpu *v, unsigned slot)
 
 static void put(uint8_t *p, uint64_t value, unsigned size)
 {
-    memcpy(p, &value, size);
+    switch (size) {
+    case sizeof(uint64_t):
+        memcpy(p, &value, sizeof(uint64_t));
+        break;
+    case sizeof(uint32_t):
+        memcpy(p, &value, sizeof(uint32_t));
+        break;
+    default:
+        memcpy(p, &value, size);
+        break;
+    }
 }
 
 static void put_sub(struct call *c)
@@ -49,7 +59,7 @@ static unsigned order_of(const struct op *op, const struct resolve_at *at)
 {
     const struct op_desc *d = grammar_ops[op->code];
 
-    for (unsigned f = 0; f < grammar_fields(d); f++) {
+    for (unsigned f = 0; grammar_has(d, f); f++) {
         uint64_t order = d->field[f].kind == K_ORDER ? resolve_field(op, f, 0, at) : 0;
 
         if (order != 0) {
@@ -100,7 +110,7 @@ static uint64_t nameless(uint64_t nr, uint64_t sub)
 
 static bool is_nameless(const struct op_desc *d, const struct field_desc *f)
 {
-    return strcmp(f->name, "cmd") == 0 &&
+    return f->name[0] == 'c' && strcmp(f->name, "cmd") == 0 &&
            (strstr(d->name, "_unknown") != NULL || strstr(d->name, "_other") != NULL);
 }
 
@@ -172,7 +182,7 @@ static uint32_t elements_of(const struct op *op, const struct resolve_at *at)
     const struct op_desc *d = grammar_ops[op->code];
     uint64_t room = ARG_SLOT / d->arg_size, count = 1;
 
-    for (unsigned f = 0; f < grammar_fields(d); f++) {
+    for (unsigned f = 0; grammar_has(d, f); f++) {
         if (d->field[f].kind == K_COUNT && d->field[f].place == IN_REG) {
             count = resolve_field(op, f, 0, at);
         }
@@ -186,15 +196,17 @@ void call_build(struct call *c, const struct op *op, struct vcpu *v, unsigned sl
     struct resolve_at at = exec_at(v, slot);
     unsigned lists = 0;
 
-    memset(c, 0, sizeof(*c));
     c->op = op;
     c->desc = grammar_ops[op->code];
     c->nr = c->desc->nr;
+    memset(c->reg, 0, sizeof(c->reg));
+    memset(c->value, 0, sizeof(c->value));
     c->elements = c->desc->batch ? elements_of(op, &at) : 1;
     c->arg_len = (size_t)filled(c) * c->desc->arg_size;
     c->gva = arg_base(v->id) + slot * ARG_SLOT;
+    memset(c->arg, 0, c->arg_len);
     put_sub(c);
-    for (unsigned f = 0; f < grammar_fields(c->desc); f++) {
+    for (unsigned f = 0; grammar_has(c->desc, f); f++) {
         put_field(c, f, v, &at, &lists);
     }
     if (c->desc->ptr_reg != NO_REG) {
@@ -274,7 +286,7 @@ void flight_arm(struct flight *f, struct vcpu *v, unsigned index)
 /* Where something was put that was a hole: later operations look there. */
 static void learn_frames(const struct op_done *d)
 {
-    for (unsigned f = 0; f < grammar_fields(d->desc); f++) {
+    for (unsigned f = 0; grammar_has(d->desc, f); f++) {
         uint8_t kind = d->desc->field[f].kind;
 
         if (kind == K_HOLE || kind == K_HPA) {

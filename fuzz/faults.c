@@ -14,17 +14,17 @@
 #include "hostsim/world/world.h"
 #include "port/mem.h"
 
-static struct {
+static struct faults {
     unsigned fail, fetch; /* so many more, then; 0: never */
     unsigned gone;        /* the same; then the page of that read is */
     bool unreadable;      /* not only read-only */
     uint64_t page;        /* which is gone, and one: its low bits are the flag */
     unsigned word, how;   /* which word of what was read changes, and how */
     unsigned again, bit;  /* so many more accesses to shared words that were seen; which changes */
-    const void *seen[64]; /* words */
     unsigned seen_count;
     uint8_t schedule; /* bit per acquire, round and round */
     unsigned acquires;
+    const void *seen[64]; /* words, seen_count of them */
 } faults;
 
 int __real_guest_copy_in(struct vcpu *v, void *dst, uint64_t gva, size_t n);
@@ -123,7 +123,7 @@ void faults_arm(const struct op *op)
 
 void faults_disarm(void)
 {
-    memset(&faults, 0, sizeof(faults));
+    memset(&faults, 0, offsetof(struct faults, seen));
     world_acquire_hook = NULL;
     shared_access_hook = NULL;
     for (unsigned i = 0; i < MACHINE_CPUS; i++) {

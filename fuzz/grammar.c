@@ -51,7 +51,7 @@ unsigned grammar_fields(const struct op_desc *o)
 {
     unsigned n = 0;
 
-    while (n < OP_FIELDS && o->field[n].name != NULL) {
+    while (grammar_has(o, n)) {
         n++;
     }
     return n;

@@ -126,8 +126,12 @@ void grammar_init(void);
 
 /* The index of the operation with that name; -1: none. */
 int grammar_find(const char *name);
-/* Fields in use. */
+/* Fields in use, and whether f is one of them: for loops that run often. */
 unsigned grammar_fields(const struct op_desc *o);
+static inline bool grammar_has(const struct op_desc *o, unsigned f)
+{
+    return f < OP_FIELDS && o->field[f].name != NULL;
+}
 const char *grammar_kind_name(enum field_kind k);
 const char *grammar_class_name(enum op_class c);
 /* Writes GRAMMAR.md to stdout. */

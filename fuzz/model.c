@@ -73,7 +73,7 @@ static void begin(void *arg)
 /* How many elements the guest said there are. */
 static uint32_t count_of(const struct op_done *d)
 {
-    for (unsigned f = 0; f < grammar_fields(d->desc); f++) {
+    for (unsigned f = 0; grammar_has(d->desc, f); f++) {
         if (d->desc->field[f].kind == K_COUNT && d->desc->field[f].place == IN_REG)
             return (uint32_t)d->value[f];
     }

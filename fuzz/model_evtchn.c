@@ -18,6 +18,17 @@ struct port {
 };
 
 static struct port ports[MODEL_DOMAINS][MODEL_PORTS];
+/* All from there on are closed; nobody writes to one but through port_of(). */
+static uint32_t touched[MODEL_DOMAINS];
+
+static struct port *port_of(uint16_t d, uint32_t p)
+{
+    if (d >= MODEL_DOMAINS || p >= MODEL_PORTS)
+        return NULL;
+    if (touched[d] <= p)
+        touched[d] = p + 1;
+    return &ports[d][p];
+}
 
 /* What the hypervisor holds of a port. */
 static struct port held(const struct evtchn *chn)
@@ -51,17 +62,18 @@ static bool in_use(const struct evtchn *chn)
 
 void model_evtchn_import(void)
 {
-    memset(ports, 0, sizeof(ports));
     for (uint16_t i = 0; i < MODEL_DOMAINS; i++) {
         const struct domain *d = exec_domain(i);
         uint32_t left = d ? d->evtchn.active : 0;
 
+        memset(ports[i], 0, touched[i] * sizeof(ports[i][0]));
+        touched[i] = 0;
         for (uint32_t p = 0; left != 0 && p < MODEL_PORTS; p += EVTCHN_PER_BUCKET) {
             const struct evtchn *b = bucket(d, p);
 
             for (uint32_t k = 0; b && left != 0 && k < EVTCHN_PER_BUCKET; k++) {
                 if (in_use(&b[k])) {
-                    ports[i][p + k] = held(&b[k]);
+                    *port_of(i, p + k) = held(&b[k]);
                     left--;
                 }
             }
@@ -91,11 +103,6 @@ void model_evtchn_compare(void)
                 compare_port(&b[k], &ports[i][p + k]);
         }
     }
-}
-
-static struct port *port_of(uint16_t d, uint32_t p)
-{
-    return d < MODEL_DOMAINS && p < MODEL_PORTS ? &ports[d][p] : NULL;
 }
 
 static bool virq_of_vcpu(uint32_t virq)
@@ -152,7 +159,7 @@ static void bind_interdomain(const struct model_call *c)
 
 static bool virq_bound(uint16_t d, uint32_t virq, uint32_t vcpu)
 {
-    for (uint32_t p = 1; p < MODEL_PORTS; p++) {
+    for (uint32_t p = 1; p < touched[d]; p++) {
         const struct port *m = &ports[d][p];
 
         if (m->status == EVTCHNSTAT_virq && m->other == virq &&
@@ -272,7 +279,7 @@ static void reset(const struct model_call *c)
     if (c->done->rc != 0 || d == MODEL_DOMAINS)
         return;
     model_expect(model_controls(c, d), c, "EVT", "another domain's ports were reset");
-    for (uint32_t p = 1; p < MODEL_PORTS; p++) {
+    for (uint32_t p = 1; p < touched[d]; p++) {
         struct port *m = &ports[d][p];
 
         /* Those of the hypervisor's own consumers stay. */

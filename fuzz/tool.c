@@ -156,6 +156,10 @@ static int check(int argc, char **argv)
         if (wrong == NULL && reset_hash() != first) {
             wrong = "the second run ends in another state than the first";
         }
+        (void)reset_back();
+        if (wrong == NULL && reset_differs() != 0) {
+            wrong = "reset: a write was missed";
+        }
         if (wrong != NULL) {
             fprintf(stderr, "%s: %s\n", argv[i], wrong);
             bad++;

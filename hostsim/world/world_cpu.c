@@ -13,6 +13,9 @@
  * only move a clock a little further. */
 #define RELEASE_SLOTS 4096u
 static uint64_t release_time[RELEASE_SLOTS];
+/* Which of them are not 0: time is set back often, and few locks were used until then. */
+static uint64_t *release_used[RELEASE_SLOTS];
+static unsigned release_count;
 
 static uint64_t *release_slot(const struct port_spin *s)
 {
@@ -20,6 +23,21 @@ static uint64_t *release_slot(const struct port_spin *s)
     uint64_t h = (place >> 2) * UINT64_C(0x9e3779b97f4a7c15);
 
     return &release_time[h >> 52];
+}
+
+static void release_forget(void)
+{
+    while (release_count != 0) {
+        *release_used[--release_count] = 0;
+    }
+}
+
+static void release_note(uint64_t *slot, uint64_t now)
+{
+    if (*slot == 0 && now != 0) {
+        release_used[release_count++] = slot;
+    }
+    *slot = now;
 }
 
 static struct wcpu *self(void)
@@ -37,7 +55,7 @@ static void new_quantum(struct wcpu *c)
 
 void world_cpus_reset(void)
 {
-    memset(release_time, 0, sizeof(release_time));
+    release_forget();
     for (unsigned i = 0; i < world.cfg.cpus; i++) {
         struct wcpu *c = &world.cpu[i];
 
@@ -85,10 +103,13 @@ static struct survey survey_cpus(bool only_unsafe)
     struct survey s = {-1, TIME_NEVER, true, false, false, false};
     unsigned first = world.cfg.seed ? (unsigned)(world_random() % world.cfg.cpus) : 0;
 
-    for (unsigned k = 0; k < world.cfg.cpus; k++) {
-        unsigned i = (first + k) % world.cfg.cpus;
-        const struct wcpu *c = &world.cpu[i];
-        uint64_t t = ready_time(c);
+    for (unsigned k = 0, i = first; k < world.cfg.cpus; k++, i++) {
+        const struct wcpu *c;
+        uint64_t t;
+
+        i = i < world.cfg.cpus ? i : 0;
+        c = &world.cpu[i];
+        t = ready_time(c);
 
         s.all_idle = s.all_idle && c->state != WCPU_READY && c->state != WCPU_SPIN;
         s.any_left = s.any_left || c->state != WCPU_DONE;
@@ -337,15 +358,10 @@ static void force_switch(struct wcpu *c)
     }
 }
 
-void port_spin_acquire(struct port_spin *s)
+/* s is held by another CPU, which has to go on first. */
+static __attribute__((noinline)) void spin(struct wcpu *c, struct port_spin *s)
 {
-    struct wcpu *c = self();
-    uint64_t released;
-
-    c->spin = s; /* the hook may look */
-    if (world.running && !c->untimed && world_acquire_hook && world_acquire_hook()) {
-        force_switch(c);
-    }
+    c->spin = s;
     while (s->word) {
         if (s->word == world.current + 1) {
             port_panic("a CPU takes a spin lock that it holds");
@@ -356,6 +372,28 @@ void port_spin_acquire(struct port_spin *s)
         c->state = WCPU_SPIN;
         yield(c, false);
     }
+}
+
+/* Somebody wants to hear of acquires or releases. */
+static __attribute__((noinline)) void tell(struct wcpu *c, struct port_spin *s, bool (*hook)(void))
+{
+    c->spin = s; /* the hook may look */
+    if (world.running && !c->untimed && hook()) {
+        force_switch(c);
+    }
+}
+
+void port_spin_acquire(struct port_spin *s)
+{
+    struct wcpu *c = self();
+    uint64_t released;
+
+    if (world_acquire_hook) {
+        tell(c, s, world_acquire_hook);
+    }
+    if (s->word) {
+        spin(c, s);
+    }
     s->word = world.current + 1;
     released = *release_slot(s);
     if (c->clock < released && !c->untimed) {
@@ -363,20 +401,25 @@ void port_spin_acquire(struct port_spin *s)
     }
 }
 
+static __attribute__((noinline, noreturn)) void not_held(void)
+{
+    port_panic("a CPU releases a spin lock that it does not hold");
+}
+
 void port_spin_release(struct port_spin *s)
 {
+    struct wcpu *c = self();
     uint64_t *slot = release_slot(s);
 
     if (s->word != world.current + 1) {
-        port_panic("a CPU releases a spin lock that it does not hold");
+        not_held();
     }
     s->word = 0;
-    if (*slot < self()->clock && !self()->untimed) {
-        *slot = self()->clock;
+    if (*slot < c->clock && !c->untimed) {
+        release_note(slot, c->clock);
     }
-    self()->spin = s;
-    if (world.running && !self()->untimed && world_release_hook && world_release_hook()) {
-        force_switch(self());
+    if (world_release_hook) {
+        tell(c, s, world_release_hook);
     }
 }
 
@@ -425,7 +468,7 @@ void world_set_time(uint64_t ns)
     for (unsigned i = 0; i < world.cfg.cpus; i++) {
         world.cpu[i].clock = ns;
     }
-    memset(release_time, 0, sizeof(release_time));
+    release_forget();
 }
 
 uint64_t world_deadline(void)

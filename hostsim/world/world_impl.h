@@ -29,7 +29,7 @@ struct wcpu {
     uint8_t state;          /* enum wcpu_state */
     bool untimed;           /* locks move no clock */
     bool safe;              /* outside the core: idle, in guest mode, between turns */
-    struct port_spin *spin; /* what it acquires or released last */
+    struct port_spin *spin; /* what it waits for, or told a hook of last */
     struct fiber fiber;
     void (*body)(void *);
     void *arg;

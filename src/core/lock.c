@@ -19,9 +19,9 @@ static void level_push(struct cpu *c, uint8_t level)
     c->lock_level[c->lock_depth++] = level;
 }
 
-/* Locks may be released in any order: the innermost entry of this level goes, which
- * mostly is the last. */
-static void level_pop(struct cpu *c, uint8_t level)
+/* The innermost entry of this level goes, which is not the last: locks may be released
+ * in any order. */
+static __attribute__((noinline)) void level_take_out(struct cpu *c, uint8_t level)
 {
     unsigned i = c->lock_depth;
 
@@ -33,13 +33,21 @@ static void level_pop(struct cpu *c, uint8_t level)
     c->lock_depth--;
 }
 
+static void level_pop(struct cpu *c, uint8_t level)
+{
+    if (c->lock_depth != 0 && c->lock_level[c->lock_depth - 1] == level)
+        c->lock_depth--;
+    else
+        level_take_out(c, level);
+}
+
 void lock_init(struct lock *l, enum lock_level level)
 {
     l->spin.word = 0;
     l->level = (uint8_t)level;
 }
 
-void lock_acquire(struct lock *l)
+__attribute__((flatten)) void lock_acquire(struct lock *l)
 {
     struct cpu *c = this_cpu();
 

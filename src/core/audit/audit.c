@@ -28,7 +28,18 @@ struct domain *audit_domain(uint64_t id)
     return page == NULL ? NULL : page[id % DOMAINS_PER_PAGE];
 }
 
-struct domain *audit_next_domain(uint64_t from)
+/* The domains of one page from number from on, of left, that are seen to be none at once. */
+static uint64_t absent_run(const struct audit_report *r, struct domain **at, uint64_t from,
+                           uint64_t left)
+{
+    size_t known = zero_known(r->zero, at, left * sizeof(*at)) / sizeof(*at);
+
+    if (known != 0)
+        return known;
+    return from % 8 == 0 && audit_eight_are((const uint64_t *)(uintptr_t)at, 0) ? 8 : 1;
+}
+
+struct domain *audit_next_domain(const struct audit_report *r, uint64_t from)
 {
     while (from < DOMID_FIRST_RESERVED) {
         struct domain **page = hv->domain_page[from / DOMAINS_PER_PAGE];
@@ -40,7 +51,7 @@ struct domain *audit_next_domain(uint64_t from)
 
             if (*at != NULL)
                 return *at;
-            from += from % 8 == 0 && audit_eight_are((const uint64_t *)(uintptr_t)at, 0) ? 8 : 1;
+            from += absent_run(r, at, from, end - from);
         }
         from = end;
     }
@@ -59,7 +70,7 @@ static void audit_domains(struct audit_report *r)
     struct domain *d;
     uint32_t listed = 0, alive = 0;
 
-    for (uint64_t id = 0; (d = audit_next_domain(id)) != NULL; id++) {
+    for (uint64_t id = 0; (d = audit_next_domain(r, id)) != NULL; id++) {
         while (d != audit_domain(id))
             id++;
         listed++;
@@ -117,7 +128,7 @@ static void audit_all_domains(struct audit_report *r)
     struct domain *d;
     uint64_t borrowed = 0;
 
-    for (uint64_t id = 0; (d = audit_next_domain(id)) != NULL; id = (uint64_t)d->id + 1) {
+    for (uint64_t id = 0; (d = audit_next_domain(r, id)) != NULL; id = (uint64_t)d->id + 1) {
         uint32_t before;
 
         audit_p2m(r, d, counts, &borrowed);
@@ -132,7 +143,7 @@ static void audit_all_domains(struct audit_report *r)
     /* Half a count proves nothing. */
     if (r->violations == 0)
         audit_references(r, counts, borrowed);
-    audit_counts_end(r, counts);
+    audit_counts_end(counts);
 }
 
 void audit_run(struct audit_report *r)

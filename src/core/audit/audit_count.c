@@ -27,17 +27,17 @@ struct audit_count *audit_counts_begin(const struct audit_report *r)
     return c;
 }
 
-void audit_counts_end(const struct audit_report *r, struct audit_count *c)
+/* What was not known to be zero was cleared, and so noted, before; what was known is zero
+ * again: nobody has to note that it was written to. */
+void audit_counts_end(struct audit_count *c)
 {
     if (c == NULL)
         return;
-    if (zero_known(r->zero, c, count_bytes()) != count_bytes()) {
-        memset(c, 0, count_bytes());
-        return;
-    }
-    /* Known to be zero, and so it is again: nobody has to note that it was written to. */
     for (uint64_t m = 0; m < hv->max_mfn; m++) {
-        if (c[m].refs != 0 || c[m].types != 0)
+        if (m % 8 == 0 && hv->max_mfn - m >= 8 &&
+            audit_eight_are((const uint64_t *)(const void *)&c[m], 0))
+            m += 7;
+        else if (c[m].refs != 0 || c[m].types != 0)
             c[m] = (struct audit_count){0, 0};
     }
 }
@@ -96,11 +96,9 @@ void audit_count_domain(struct audit_count *c, const struct domain *d)
     count_pin(c, d->console.ring);
     for (uint32_t i = 0; fifo != NULL && i < fifo->pages; i++)
         count_pin(c, fifo->page[i]);
-    for (unsigned i = 0; i < MAX_VCPUS; i++) {
+    for (unsigned i = 0; (i = audit_next_vcpu(d, i)) < MAX_VCPUS; i++) {
         const struct vcpu *v = d->vcpu[i];
 
-        if (v == NULL)
-            continue;
         count_pin(c, v->info_page);
         count_pin(c, v->fifo_page);
         count_pin(c, v->runstate_area.page);

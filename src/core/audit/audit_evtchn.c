@@ -34,11 +34,10 @@ static void audit_peer(struct audit_report *r, const struct domain *d, uint32_t 
 /* A bound VIRQ port is found through the virq_port[] of some vCPU. */
 static bool virq_is_named(const struct domain *d, uint32_t port, const struct evtchn *e)
 {
-    for (unsigned i = 0; i < MAX_VCPUS; i++) {
+    for (unsigned i = 0; (i = audit_next_vcpu(d, i)) < MAX_VCPUS; i++) {
         const struct vcpu *v = d->vcpu[i];
 
-        if (v != NULL && e->remote_port < ARRAY_SIZE(v->virq_port) &&
-            v->virq_port[e->remote_port] == port)
+        if (e->remote_port < ARRAY_SIZE(v->virq_port) && v->virq_port[e->remote_port] == port)
             return true;
     }
     return false;
@@ -88,10 +87,16 @@ static uint32_t audit_bucket(struct audit_report *r, const struct domain *d, uin
     uint32_t active = 0;
 
     for (uint32_t i = 0; i < EVTCHN_PER_BUCKET; i++) {
+        size_t known;
+
         if (bucket[i].state > EVTCHN_RESERVED) {
             active++;
             audit_port(r, d, first + i, &bucket[i]);
+            continue;
         }
+        /* The rest was perhaps never used. */
+        known = zero_known(r->zero, &bucket[i], (EVTCHN_PER_BUCKET - i) * sizeof(bucket[i]));
+        i += known > sizeof(bucket[i]) ? (uint32_t)(known / sizeof(bucket[i])) - 1 : 0;
     }
     return active;
 }
@@ -140,8 +145,6 @@ void audit_evtchn(struct audit_report *r, const struct domain *d)
     }
     audit_claim(r, active == d->evtchn.active, "INV-EVT-4", "d%u has %u active ports, %u counted",
                 d->id, active, d->evtchn.active);
-    for (unsigned i = 0; i < MAX_VCPUS; i++) {
-        if (d->vcpu[i] != NULL)
-            audit_virqs(r, d, d->vcpu[i]);
-    }
+    for (unsigned i = 0; (i = audit_next_vcpu(d, i)) < MAX_VCPUS; i++)
+        audit_virqs(r, d, d->vcpu[i]);
 }

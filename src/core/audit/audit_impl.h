@@ -26,7 +26,15 @@ static inline bool audit_eight_are(const uint64_t *e, uint64_t value)
 struct domain *audit_domain(uint64_t id);
 
 /* The first listed domain with id >= from, or NULL. */
-struct domain *audit_next_domain(uint64_t from);
+struct domain *audit_next_domain(const struct audit_report *r, uint64_t from);
+
+/* The number of d's first vCPU from number i on, or MAX_VCPUS. */
+static inline unsigned audit_next_vcpu(const struct domain *d, unsigned i)
+{
+    while (i < MAX_VCPUS && d->vcpu[i] == NULL)
+        i += i % 8 == 0 && audit_eight_are((const uint64_t *)(uintptr_t)&d->vcpu[i], 0) ? 8 : 1;
+    return i;
+}
 
 /* What is found for one frame. types has AUDIT_COUNT_MAPPED besides when a leaf maps
  * the frame as its owner's own RAM. */
@@ -64,7 +72,7 @@ static inline uint64_t audit_alike(uint64_t m)
 /* audit_count.c: INV-MEM-7. Counts for all frames, in memory that is free, until they
  * are ended; NULL when no free block is large enough. */
 struct audit_count *audit_counts_begin(const struct audit_report *r);
-void audit_counts_end(const struct audit_report *r, struct audit_count *c);
+void audit_counts_end(struct audit_count *c);
 /* Adds what d's grants hold, and what is pinned for it. */
 void audit_count_domain(struct audit_count *c, const struct domain *d);
 void audit_counts_compare(struct audit_report *r, const struct audit_count *c);

@@ -104,7 +104,7 @@ static void audit_claims(struct audit_report *r)
     const struct domain *d;
     uint64_t sum = 0;
 
-    for (uint64_t id = 0; (d = audit_next_domain(id)) != NULL; id = (uint64_t)d->id + 1)
+    for (uint64_t id = 0; (d = audit_next_domain(r, id)) != NULL; id = (uint64_t)d->id + 1)
         sum += d->outstanding_pages;
     audit_claim(r, sum == h->claimed, "INV-MEM-6", "domains claim %lu pages, %lu counted", sum,
                 h->claimed);
@@ -114,14 +114,14 @@ static void audit_claims(struct audit_report *r)
 
 void audit_mem(struct audit_report *r)
 {
-    struct domain *d = audit_next_domain(0);
+    struct domain *d = audit_next_domain(r, 0);
     bool sound = r->violations == 0; /* the heap is */
 
     audit_frames(r, sound);
     while (d != NULL) {
         struct tally t = {.n = 0};
 
-        for (; d != NULL && t.n < TALLY_DOMAINS; d = audit_next_domain((uint64_t)d->id + 1))
+        for (; d != NULL && t.n < TALLY_DOMAINS; d = audit_next_domain(r, (uint64_t)d->id + 1))
             t.of[t.n++].d = d;
         tally_frames(&t, sound);
         for (unsigned i = 0; i < t.n; i++) {

@@ -78,11 +78,9 @@ void audit_time_domain(struct audit_report *r, const struct domain *d)
 {
     for (unsigned i = 0; i < DOMAIN_WATCHDOGS; i++)
         audit_timer(r, &d->watchdog[i], "watchdog", d->id, i);
-    for (unsigned i = 0; i < MAX_VCPUS; i++) {
+    for (unsigned i = 0; (i = audit_next_vcpu(d, i)) < MAX_VCPUS; i++) {
         const struct vcpu *v = d->vcpu[i];
 
-        if (v == NULL)
-            continue;
         audit_timer(r, &v->singleshot, "singleshot timer", d->id, v->id);
         audit_timer(r, &v->periodic, "periodic timer", d->id, v->id);
         audit_timer(r, &v->poll, "poll timer", d->id, v->id);

@@ -57,9 +57,7 @@ struct p2m_entry p2m_peek(struct domain *d, gfn_t g)
     }
     lock_acquire(&d->p2m.lock);
     if (p2m_exists(&d->p2m)) {
-        struct p2m_place w = p2m_walk(&d->p2m, g.v);
-
-        e = p2m_entry_at(&w, g.v);
+        e = p2m_find(&d->p2m, g.v);
     }
     lock_release(&d->p2m.lock);
     return e;
@@ -102,9 +100,7 @@ static bool get_page(struct domain *d, gfn_t g, struct p2m_entry *e)
 
     lock_acquire(&d->p2m.lock);
     if (p2m_exists(&d->p2m)) {
-        struct p2m_place w = p2m_walk(&d->p2m, g.v);
-
-        *e = p2m_entry_at(&w, g.v);
+        *e = p2m_find(&d->p2m, g.v);
         got = entry_get(d, e);
     }
     lock_release(&d->p2m.lock);

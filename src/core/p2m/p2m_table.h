@@ -55,6 +55,8 @@ struct p2m_place {
 
 /* g is below P2M_GFN_LIMIT and the root exists. */
 struct p2m_place p2m_walk(const struct p2m *p, uint64_t g);
+/* The same for who wants no more than what is there: p2m_entry_at() of the place. */
+struct p2m_entry p2m_find(const struct p2m *p, uint64_t g);
 
 /* The next leaf from *g's slot on, which *w names, in the same table. True: *w is where it
  * is, *g its first gfn from *g on; false: *g is where to go on. */

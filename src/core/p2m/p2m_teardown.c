@@ -1,8 +1,9 @@
+#include "base/arith.h"
 #include "base/atomic.h"
 #include "base/check.h"
 #include "core/domain/domain.h"
 #include "core/hypercall/hypercall.h"
-#include "core/mem/frame.h"
+#include "core/mem/frame_word.h"
 #include "core/mem/page_alloc.h"
 #include "core/p2m/p2m_table.h"
 #include "core/state.h"
@@ -103,15 +104,18 @@ static void free_root(struct domain *d)
 static void drop_orphans(struct domain *d)
 {
     struct p2m *p = &d->p2m;
-    uint64_t end = p->cursor + STEP_SCAN;
+    uint64_t m = p->cursor, end = min_u64(m + STEP_SCAN, hv->max_mfn);
+    uint64_t fields = fw_pack_used(FRAME_NONE, true, 0, FW_OWNER_MASK) | FW_STATE_MASK;
+    uint64_t mine = fw_pack_used(FRAME_NONE, true, 0, d->id);
 
-    for (; p->cursor < end && p->cursor < hv->max_mfn; p->cursor++) {
-        struct frame f = frame_read(mfn(p->cursor));
+    for (; m < end; m++) {
+        uint64_t word = load_u64(&hv->frames[m]);
 
-        if (f.state == FRAME_USED && f.owner == d->id && f.allocated && f.type < FRAME_HYP) {
-            p2m_release_ram(d, mfn(p->cursor));
+        if ((word & fields) == mine && fw_type(word) < FRAME_HYP) {
+            p2m_release_ram(d, mfn(m));
         }
     }
+    p->cursor = m;
 }
 
 static void teardown_begin(struct domain *d)
