@@ -152,6 +152,8 @@ def read(text, functions=None, definitions=None):
             axioms.append((name.strip(), scope, formula))
             continue
         head, formula = body.split("=", 1)
+        if "{" in head:  # reads memory: an axiom that used it would be about something unknown
+            continue
         name, names = re.match(r"(?:integer )?(\w+)(?: ?\(([^)]*)\))?", head).groups()
         scope = [n.split()[-1] for n in names.split(",")] if names else []
         parser = Parser(formula, functions)

@@ -39,17 +39,33 @@ says = "nothing"
 """
 AXIOM = """/*@ axiomatic False { axiom wrong: \\forall uint64_t v; (v & 1) == 1; } */
 """
+# WP takes a lemma as true where it is told which functions to prove.
+LEMMA = """/*@ lemma wrong: \\forall integer v; v == v + 1; */
+"""
+UNIT = """#include "../../src/tiny.c"
+
+/*@ assigns \\nothing;
+    ensures \\result == b; */
+unsigned proof_tiny(unsigned a, unsigned b)
+{
+    return least(a, b);
+}
+"""
 BITS = "#include <stdint.h>\n"
 
 
-def gate(root, source, recorded=None, module=MODULE, bits=BITS, path=None):
+def gate(root, source, recorded=None, module=MODULE, bits=BITS, path=None, unit=None):
     """(exit code, output) of the gate on a tree with this source."""
     proofs = os.path.join(root, "proofs")
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(HERE, os.path.join(proofs, "lib"), ignore=shutil.ignore_patterns("__pycache__"))
     os.makedirs(os.path.join(root, "src"))
     os.makedirs(os.path.join(proofs, "include"))
-    for name, text in (("src/tiny.c", source), ("proofs/modules.toml", module), ("proofs/include/bits.h", bits)):
+    os.makedirs(os.path.join(proofs, "units"))
+    if unit:
+        module += 'unit = "proofs/units/tiny.c"\n'
+    for name, text in (("src/tiny.c", source), ("proofs/modules.toml", module), ("proofs/include/bits.h", bits),
+                       ("proofs/units/tiny.c", unit or "")):
         with open(os.path.join(root, name), "w", encoding="utf-8") as f:
             f.write(text)
     with open(os.path.join(proofs, "expected.json"), "w", encoding="utf-8") as f:
@@ -85,6 +101,9 @@ def main():
             ("a module without functions", 1, "the report has no goals", {"source": "int nothing;\n"}),
             ("a contract that WP skips", 1, "Statement specifications", {"source": SKIPPED, "module": MODULE + 'inline = ["least"]\n'}),
             ("a false axiom", 1, "axiom wrong", {"source": SOUND, "bits": BITS + AXIOM}),
+            ("a lemma", 1, "nobody proves: lemma wrong", {"source": SOUND + LEMMA}),
+            ("an admitted clause", 1, "nobody proves: admit", {"source": SOUND.replace("    ensures", "    admit ensures")}),
+            ("a function of the unit's own", 1, "not proved: proof_tiny", {"source": SOUND, "unit": UNIT}),
             ("a contract that does not parse", 1, "frama-c ended with", {"source": SOUND.replace("\\nothing", "\\nothng")}),
         ]
         for name, code, text, arguments in cases:

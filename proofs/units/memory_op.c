@@ -1,10 +1,15 @@
-/* The decoders of src/core/hypercall/memory_op*.c. */
-#include "core/hypercall/memory_op.h"
+/* src/core/hypercall/memory_op*.c, and by contract what they call. */
+#include "memory_ops.h"
+#include "core/arch.h"
+#include "core/state.h"
 
-/*@ axiomatic Extents {
-    axiom extents_fit: \forall uint64_t n, uint8_t s;
-        s < 32 && n <= (0xffffffff >> s) ==> (n << s) <= 0xffffffff;
-} */
+/*@ terminates \true;
+    assigns \nothing;
+    ensures \result != HYPERCALL_RESTART; */
+int64_t arch_memory_op(struct vcpu *v, uint32_t op, uint64_t gva);
 
+#include "../../src/core/hypercall/memory_op.c"
 #include "../../src/core/hypercall/memory_op_control.c"
+#include "../../src/core/hypercall/memory_op_physmap.c"
 #include "../../src/core/hypercall/memory_op_reservation.c"
+#include "../../src/core/hypercall/memory_op_resource.c"

@@ -109,6 +109,25 @@ static char digit(unsigned d, bool upper)
     return (char)(d < 10 ? '0' + d : (upper ? 'A' : 'a') + (d - 10));
 }
 
+/* Writes the digits of v, which end where text ends, and answers how many. */
+/*@ requires \valid(text + (0 .. DIGITS_MAX - 1));
+    assigns text[0 .. DIGITS_MAX - 1];
+    ensures 1 <= \result <= DIGITS_MAX; */
+static int write_digits(char *text, uint64_t v, bool hex, bool upper)
+{
+    int n = 0;
+
+    /*@ loop invariant 0 <= n < DIGITS_MAX && (n == 0 || v != 0);
+        loop invariant left_of(v, n);
+        loop assigns n, v, text[0 .. DIGITS_MAX - 1];
+        loop variant DIGITS_MAX - n; */
+    do {
+        text[DIGITS_MAX - ++n] = digit((unsigned)(hex ? v % 16 : v % 10), upper);
+        v = hex ? v / 16 : v / 10;
+    } while (v != 0);
+    return n;
+}
+
 /*@ requires sink(s) && spec(spec, s);
     requires prefix: \exists integer n; n <= 2 && text(prefix, n);
     assigns s->len, s->buf[s->len .. s->cap - 1];
@@ -119,17 +138,10 @@ static void put_number(struct sink *s, const struct spec *spec, uint64_t v, bool
 {
     size_t prefix_len = str_len(prefix);
     char text[DIGITS_MAX];
-    int n = 0, len, pad;
+    int n = write_digits(text, v, hex, upper);
+    int len, pad;
 
-    /*@ loop invariant 0 <= n < DIGITS_MAX && (n == 0 || v != 0);
-        loop invariant left_of(v, n);
-        loop assigns n, v, text[0 .. DIGITS_MAX - 1];
-        loop variant DIGITS_MAX - n; */
-    do {
-        text[DIGITS_MAX - ++n] = digit((unsigned)(hex ? v % 16 : v % 10), upper);
-        v = hex ? v / 16 : v / 10;
-    } while (v != 0);
-
+    //@ assert prefix_len <= 2;
     len = n + (int)prefix_len;
     pad = len < spec->width ? spec->width - len : 0;
     if (!spec->left && !spec->zero)
@@ -137,6 +149,7 @@ static void put_number(struct sink *s, const struct spec *spec, uint64_t v, bool
     put_text(s, prefix, prefix_len);
     if (!spec->left && spec->zero)
         put_many(s, '0', pad);
+    //@ assert sink(s) && same_sink{Pre, Here}(s);
     put_text(s, text + (DIGITS_MAX - n), (size_t)n);
     if (spec->left)
         put_many(s, ' ', pad);
@@ -149,72 +162,60 @@ static int clamp_width(int64_t v)
     return v < 0 ? 0 : v > WIDTH_MAX ? WIDTH_MAX : (int)v;
 }
 
-/*@ requires \exists integer n; text(f, n);
-    requires \valid(spec);
-    assigns spec->alternate, spec->zero, spec->left;
-    ensures \exists integer n; text(\result, n);
-    ensures *\result != '#' && *\result != '0' && *\result != '-'; */
-static const char *parse_flags(const char *f, struct spec *spec)
-{
-    size_t i = 0;
+/* What follows reads format f from position at on, and answers where it has stopped. */
+/*@ predicate within{L}(char *f, integer at) = \exists integer n; at <= n && text(f, n); */
 
-    /*@ loop invariant i < SIZE_MAX && \forall integer k; 0 <= k < i ==> f[k] != 0;
-        loop assigns i, spec->alternate, spec->zero, spec->left;
-        loop variant SIZE_MAX - i; */
-    for (;; i++) {
-        if (f[i] == '#')
+/*@ requires within(f, at) && \valid(spec);
+    assigns spec->alternate, spec->zero, spec->left;
+    ensures at <= \result && within(f, \result);
+    ensures f[\result] != '#' && f[\result] != '0' && f[\result] != '-'; */
+static size_t parse_flags(const char *f, size_t at, struct spec *spec)
+{
+    /*@ loop invariant \at(at, Pre) <= at && within(f, at);
+        loop assigns at, spec->alternate, spec->zero, spec->left;
+        loop variant SIZE_MAX - at; */
+    for (;; at++) {
+        if (f[at] == '#')
             spec->alternate = true;
-        else if (f[i] == '0')
+        else if (f[at] == '0')
             spec->zero = true;
-        else if (f[i] == '-')
+        else if (f[at] == '-')
             spec->left = true;
         else
-            break;
+            return at;
     }
-    //@ assert \forall integer n; text(f, n) ==> text(f + i, n - i);
-    return f + i;
 }
 
-/*@ requires \exists integer n; text(f, n);
-    requires \valid(out);
+/*@ requires within(f, at) && \valid(out);
     assigns *out;
     ensures 0 <= *out <= WIDTH_MAX;
-    ensures \exists integer n; text(\result, n);
-    ensures *\result < '0' || *\result > '9'; */
-static const char *parse_digits(const char *f, int *out)
+    ensures at <= \result && within(f, \result);
+    ensures f[\result] < '0' || f[\result] > '9'; */
+static size_t parse_digits(const char *f, size_t at, int *out)
 {
-    size_t i = 0;
     int64_t v = 0;
 
-    /*@ loop invariant i < SIZE_MAX && \forall integer k; 0 <= k < i ==> f[k] != 0;
-        loop invariant 0 <= v <= WIDTH_MAX;
-        loop assigns i, v;
-        loop variant SIZE_MAX - i; */
-    for (; f[i] >= '0' && f[i] <= '9'; i++)
-        v = clamp_width(v * 10 + (f[i] - '0'));
+    /*@ loop invariant \at(at, Pre) <= at && within(f, at) && 0 <= v <= WIDTH_MAX;
+        loop assigns at, v;
+        loop variant SIZE_MAX - at; */
+    for (; f[at] >= '0' && f[at] <= '9'; at++)
+        v = clamp_width(v * 10 + (f[at] - '0'));
     *out = (int)v;
-    //@ assert \forall integer n; text(f, n) ==> text(f + i, n - i);
-    return f + i;
+    return at;
 }
 
-/*@ requires \exists integer n; text(f, n);
-    requires \valid(spec);
+/*@ requires within(f, at) && \valid(spec);
     assigns spec->longs;
-    ensures \exists integer n; text(\result, n);
-    ensures *\result != 'l' && *\result != 'z'; */
-static const char *parse_length(const char *f, struct spec *spec)
+    ensures at <= \result && within(f, \result);
+    ensures f[\result] != 'l' && f[\result] != 'z'; */
+static size_t parse_length(const char *f, size_t at, struct spec *spec)
 {
-    size_t i = 0;
-
-    /*@ loop invariant i < SIZE_MAX && \forall integer k; 0 <= k < i ==> f[k] != 0;
-        loop assigns i, spec->longs;
-        loop variant SIZE_MAX - i; */
-    while (f[i] == 'l' || f[i] == 'z') {
+    /*@ loop invariant \at(at, Pre) <= at && within(f, at);
+        loop assigns at, spec->longs;
+        loop variant SIZE_MAX - at; */
+    for (; f[at] == 'l' || f[at] == 'z'; at++)
         spec->longs++;
-        i++;
-    }
-    //@ assert \forall integer n; text(f, n) ==> text(f + i, n - i);
-    return f + i;
+    return at;
 }
 
 size_t fmt_vprint(char *buf, size_t cap, const char *fmt, va_list args)
@@ -223,56 +224,58 @@ size_t fmt_vprint(char *buf, size_t cap, const char *fmt, va_list args)
 
     if (cap == 0)
         return 0;
-    for (const char *f = fmt; *f != '\0'; f++) {
+    for (size_t at = 0; fmt[at] != '\0'; at++) {
         struct spec spec = {.width = 0};
-        const char *start = f;
+        size_t start = at;
         uint64_t v;
+        char c;
 
-        if (*f != '%') {
-            put(&s, *f);
+        if (fmt[at] != '%') {
+            put(&s, fmt[at]);
             continue;
         }
-        f = parse_flags(f + 1, &spec);
-        if (*f == '*') {
+        at = parse_flags(fmt, at + 1, &spec);
+        if (fmt[at] == '*') {
             spec.width = clamp_width(va_arg(args, int));
-            f++;
+            at++;
         } else {
-            f = parse_digits(f, &spec.width);
+            at = parse_digits(fmt, at, &spec.width);
         }
-        if (*f == '.') {
+        if (fmt[at] == '.') {
             spec.has_precision = true;
-            if (f[1] == '*') {
+            if (fmt[at + 1] == '*') {
                 spec.precision = clamp_width(va_arg(args, int));
-                f += 2;
+                at += 2;
             } else {
-                f = parse_digits(f + 1, &spec.precision);
+                at = parse_digits(fmt, at + 1, &spec.precision);
             }
         }
-        f = parse_length(f, &spec);
+        at = parse_length(fmt, at, &spec);
+        c = fmt[at];
 
-        if (*f == 's') {
+        if (c == 's') {
             put_string(&s, &spec, text_or_null(va_arg(args, const char *)));
-        } else if (*f == 'c') {
+        } else if (c == 'c') {
             put(&s, (char)va_arg(args, int));
-        } else if (*f == 'd' || *f == 'i') {
+        } else if (c == 'd' || c == 'i') {
             int64_t d = spec.longs ? va_arg(args, long) : va_arg(args, int);
 
             v = d < 0 ? 0 - (uint64_t)d : (uint64_t)d;
             put_number(&s, &spec, v, false, d < 0 ? "-" : "", false);
-        } else if (*f == 'u' || *f == 'x' || *f == 'X') {
+        } else if (c == 'u' || c == 'x' || c == 'X') {
             v = spec.longs ? va_arg(args, unsigned long) : va_arg(args, unsigned int);
-            put_number(&s, &spec, v, *f != 'u', spec.alternate && *f != 'u' && v != 0 ? "0x" : "",
-                       *f == 'X');
-        } else if (*f == 'p') {
+            put_number(&s, &spec, v, c != 'u', spec.alternate && c != 'u' && v != 0 ? "0x" : "",
+                       c == 'X');
+        } else if (c == 'p') {
             put_number(&s, &spec, (uint64_t)(uintptr_t)va_arg(args, void *), true, "0x", false);
-        } else if (*f == '%') {
+        } else if (c == '%') {
             put(&s, '%');
         } else {
-            for (; start < f; start++)
-                put(&s, *start);
-            if (*f == '\0')
+            for (; start < at; start++)
+                put(&s, fmt[start]);
+            if (c == '\0')
                 break;
-            put(&s, *f);
+            put(&s, c);
         }
     }
     buf[s.len] = '\0';

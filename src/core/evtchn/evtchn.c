@@ -30,9 +30,7 @@ static struct evtchn **bucket_of(const struct domain *d, uint32_t port)
 /*@ requires port_table(d);
     assigns \nothing;
     ensures INV_EVT_2: \result == \null <==> port >= d->evtchn.valid_ports;
-    ensures \result != \null ==> \valid(\result) && \result ==
-        &d->evtchn.group[port / PORTS_PER_GROUP][port % PORTS_PER_GROUP / EVTCHN_PER_BUCKET]
-            [port % EVTCHN_PER_BUCKET]; */
+    ensures \result != \null ==> \valid(\result) && \result == port_entry(d, port); */
 struct evtchn *evtchn_slot(const struct domain *d, uint32_t port)
 {
     if (port >= d->evtchn.valid_ports) {
@@ -44,7 +42,7 @@ struct evtchn *evtchn_slot(const struct domain *d, uint32_t port)
 /*@ requires port_table(d);
     assigns \nothing;
     ensures INV_EVT_2: \result == \null <==> port == 0 || port >= d->evtchn.valid_ports;
-    ensures \result != \null ==> \valid(\result); */
+    ensures \result != \null ==> \valid(\result) && \result == port_entry(d, port); */
 struct evtchn *evtchn_lookup(const struct domain *d, uint32_t port)
 {
     return port == 0 ? NULL : evtchn_slot(d, port);
@@ -167,6 +165,14 @@ int evtchn_take(struct domain *d, uint32_t *port, struct evtchn **out)
     return -XEN_ENOSPC;
 }
 
+/*@ requires \valid(d) && held(&d->evtchn.lock);
+    requires \valid(chn) && \separated(chn, d) && chn->state > EVTCHN_RESERVED;
+    requires INV_EVT_4: d->evtchn.active > 0;
+    assigns *chn, d->evtchn.active, d->evtchn.free_hint, events;
+    ensures chn->state == EVTCHN_FREE && chn->consumer == CONSUMER_NONE && chn->vcpu == 0 &&
+        chn->remote_port == 0 && chn->remote_domid == 0;
+    ensures INV_EVT_4: d->evtchn.active == \old(d->evtchn.active) - 1;
+    ensures found_again: d->evtchn.free_hint == \min(\old(d->evtchn.free_hint), port); */
 void evtchn_drop(struct domain *d, uint32_t port, struct evtchn *chn)
 {
     struct evtchn_table *t = &d->evtchn;
@@ -189,11 +195,19 @@ void evtchn_drop(struct domain *d, uint32_t port, struct evtchn *chn)
 }
 
 /* Forgets whom d's port is bound to, where no other domain is involved. */
+/*@ requires \valid_read(d) && \valid_read(chn) && recorded(d, chn, port);
+    assigns d->vcpu[0]->virq_port[chn->remote_port],
+        d->vcpu[chn->vcpu]->virq_port[chn->remote_port];
+    ensures INV_EVT_3: chn->state == EVTCHN_VIRQ && global_virq(chn->remote_port) ==>
+        d->vcpu[0]->virq_port[chn->remote_port] == 0;
+    ensures INV_EVT_3_own: chn->state == EVTCHN_VIRQ && !global_virq(chn->remote_port) ==>
+        d->vcpu[chn->vcpu]->virq_port[chn->remote_port] == 0; */
 static void unbind_own(struct domain *d, uint32_t port, const struct evtchn *chn)
 {
     if (chn->state == EVTCHN_VIRQ) {
         struct vcpu *v = d->vcpu[evtchn_virq_is_global(chn->remote_port) ? 0 : chn->vcpu];
 
+        /*@ assert INV_EVT_3: v != \null && records(v, chn, port); */
         check(v != NULL && v->virq_port[chn->remote_port] == port);
         v->virq_port[chn->remote_port] = 0;
     }
@@ -254,6 +268,10 @@ int evtchn_close(struct domain *d, uint32_t port)
     return -XEN_EAGAIN;
 }
 
+/*@ requires unlocked_table(d);
+    assigns d->evtchn.lock.spin.word;
+    ensures unlocked: !held(&d->evtchn.lock);
+    ensures \result <==> port_used(d, port) && port_entry(d, port)->consumer != CONSUMER_NONE; */
 static bool port_has_consumer(struct domain *d, uint32_t port)
 {
     struct evtchn *chn;
@@ -332,10 +350,16 @@ int evtchn_teardown(struct domain *d)
         lock_release(&t->lock);
     }
     while (t->teardown_cursor < t->valid_ports) {
-        /* A peer may be closing the same pair: it is tried again. */
-        if (evtchn_close(d, t->teardown_cursor) != -XEN_EAGAIN) {
-            t->teardown_cursor++;
+        uint32_t p = t->teardown_cursor;
+
+        /* Nobody binds a port any more, so that those not in use stay so. */
+        lock_acquire(&t->lock);
+        while (p % 64 != 63 && evtchn_slot(d, p)->state <= EVTCHN_RESERVED) {
+            p++;
         }
+        lock_release(&t->lock);
+        /* A peer may be closing the same pair: it is tried again. */
+        t->teardown_cursor = evtchn_close(d, p) != -XEN_EAGAIN ? p + 1 : p;
         if (t->teardown_cursor % 64 == 0 && hypercall_preempt()) {
             return -XEN_ERESTART;
         }

@@ -30,6 +30,25 @@ struct evtchn_fifo {
             group_of(d->evtchn.group[1],
                      (d->evtchn.valid_ports - PORTS_PER_GROUP) / EVTCHN_PER_BUCKET)); */
 
+/*@ logic struct evtchn *port_entry{L}(struct domain *d, integer port) =
+        &d->evtchn.group[port / PORTS_PER_GROUP][port % PORTS_PER_GROUP / EVTCHN_PER_BUCKET]
+            [port % EVTCHN_PER_BUCKET];
+    predicate has_port{L}(struct domain *d, integer p) = 0 < p < d->evtchn.valid_ports;
+    predicate port_used{L}(struct domain *d, integer p) =
+        has_port(d, p) && port_entry(d, p)->state > EVTCHN_RESERVED;
+    // What is found where no lock is held.
+    predicate unlocked_table{L}(struct domain *d) = \valid(d) && port_table(d) &&
+        !held(&d->evtchn.lock);
+    predicate global_virq(integer virq) = virq != VIRQ_TIMER && virq != VIRQ_DEBUG &&
+        virq != VIRQ_XENOPROF && virq != VIRQ_XENPMU;
+    // e, port of d's, is recorded with v, which has its VIRQ: vCPU 0 if that is global.
+    predicate records{L}(struct vcpu *v, struct evtchn *e, integer port) = \valid(v) &&
+        \separated(v, e) && v->virq_port[e->remote_port] == port;
+    predicate recorded{L}(struct domain *d, struct evtchn *e, integer port) =
+        e->state == EVTCHN_VIRQ ==> e->vcpu < MAX_VCPUS && e->remote_port < NR_VIRQS &&
+        (global_virq(e->remote_port) ==> records(d->vcpu[0], e, port)) &&
+        (!global_virq(e->remote_port) ==> records(d->vcpu[e->vcpu], e, port)); */
+
 /* For the proofs: what changes behind the functions that are known by contract (ports, the
  * guest's words, vCPUs that are told), and a port that was made for a caller who was not told
  * yet, or 0. */

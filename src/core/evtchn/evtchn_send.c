@@ -8,6 +8,8 @@
 
 _Static_assert(ARRAY_SIZE(((struct vcpu *)NULL)->virq_port) == NR_VIRQS, "a port per VIRQ");
 
+/*@ assigns \nothing;
+    ensures \result <==> global_virq(virq); */
 bool evtchn_virq_is_global(uint32_t virq)
 {
     switch (virq) {
@@ -190,6 +192,10 @@ bool evtchn_port_pending(struct domain *d, uint32_t port)
     return pending;
 }
 
+/*@ requires unlocked_table(d);
+    assigns d->evtchn.lock.spin.word;
+    ensures unlocked: !held(&d->evtchn.lock);
+    ensures INV_EVT_2: \result <==> has_port(d, port); */
 bool evtchn_port_valid(struct domain *d, uint32_t port)
 {
     bool valid;

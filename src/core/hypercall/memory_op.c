@@ -26,6 +26,10 @@ int memory_op_target(struct vcpu *v, domid_t domid, enum policy_op op, struct do
 }
 
 /* current_reservation, maximum_reservation, maximum_gpfn. */
+/*@ requires calls(v);
+    assigns references, permitted;
+    ensures nothing_held && (\result >= 0 || \result == -XEN_EFAULT || \result == -XEN_ESRCH ||
+        \result == -XEN_EPERM); */
 static int64_t reservation_query(struct vcpu *v, uint32_t op, uint64_t gva)
 {
     struct xen_memory_domain arg;
@@ -56,6 +60,9 @@ static int64_t reservation_query(struct vcpu *v, uint32_t op, uint64_t gva)
 }
 
 /* No domain has a virtual NUMA topology. */
+/*@ requires calls(v);
+    assigns references, permitted;
+    ensures nothing_held && \result < 0; */
 static int64_t vnumainfo(struct vcpu *v, uint64_t gva)
 {
     struct xen_vnuma_topology_info arg;
@@ -77,6 +84,9 @@ static int64_t vnumainfo(struct vcpu *v, uint64_t gva)
 }
 
 /* Operations whose first argument carries no progress. */
+/*@ requires calls(v) && arguments(v, args) && \valid_read(hv);
+    ensures nothing_held;
+    ensures \result == HYPERCALL_RESTART ==> args[0] == \old(args[0]) % 64; */
 static int64_t single_step(struct vcpu *v, uint32_t op, uint64_t args[6])
 {
     uint64_t gva = args[1];
@@ -115,6 +125,9 @@ static int64_t single_step(struct vcpu *v, uint32_t op, uint64_t args[6])
 }
 
 /* args: command with progress, argument structure. */
+/*@ requires calls(v) && arguments(v, args) && \valid_read(hv);
+    ensures nothing_held;
+    ensures same: \result == HYPERCALL_RESTART ==> args[0] % 64 == \old(args[0]) % 64; */
 int64_t do_memory_op(struct vcpu *v, uint64_t args[6])
 {
     uint32_t op = (uint32_t)(args[0] & MEMOP_CMD_MASK);

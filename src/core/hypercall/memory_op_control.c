@@ -134,8 +134,9 @@ int64_t memory_op_exchange(struct vcpu *v, uint64_t gva)
     if (x.nr_exchanged == x.in.nr_extents) {
         return 0;
     }
-    return guest_copy_in(v, &g, HANDLE_GVA(x.in.extent_start) + x.nr_exchanged * sizeof(g),
-                         sizeof(g)) != 0
+    return guest_copy_in(
+               v, &g, memory_op_element(HANDLE_GVA(x.in.extent_start), x.nr_exchanged, sizeof(g)),
+               sizeof(g)) != 0
                ? -XEN_EFAULT
                : -XEN_EINVAL;
 }

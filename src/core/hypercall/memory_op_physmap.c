@@ -9,6 +9,9 @@
 #include "port/mem.h"
 
 /* A page of the hypervisor that d could see at g is seen there no more. */
+/*@ requires \valid(d) && !held(&d->lock);
+    assigns d->lock.spin.word, d->shared_info_gfn;
+    ensures !held(&d->lock); */
 static void shared_unmapped(struct domain *d, gfn_t g, mfn_t m)
 {
     if (m.v != ptr_to_mfn(d->shared_info).v) {
@@ -30,6 +33,11 @@ void memory_op_dropped(struct p2m_batch *b, gfn_t g, const struct p2m_entry *old
 }
 
 /* Puts m at g; what was there goes with the batch. */
+/*@ requires batch(b) && may_map(type, 1);
+    assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
+   loose_pages, loose_refs; ensures batch(b) && -4095 <= \result <= 0 && \result != -XEN_ERESTART;
+    ensures \result == 0 ==> mapped{Pre, Post}(type, 1);
+    ensures \result != 0 ==> mapped{Pre, Post}(P2M_INVALID, 0); */
 static int replace(struct p2m_batch *b, gfn_t g, mfn_t m, enum p2m_type type)
 {
     struct p2m_entry old;
@@ -42,6 +50,10 @@ static int replace(struct p2m_batch *b, gfn_t g, mfn_t m, enum p2m_type type)
 }
 
 /* There is one place for shared_info: the old one is given up. */
+/*@ requires batch(b) && nothing_loose;
+    assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
+   loose_pages, loose_refs; ensures batch(b) && nothing_loose && \result <= 0 && \result !=
+   -XEN_ERESTART; */
 static int map_shared_info(struct p2m_batch *b, uint64_t idx, gfn_t g)
 {
     struct domain *d = b->d;
@@ -66,6 +78,10 @@ static int map_shared_info(struct p2m_batch *b, uint64_t idx, gfn_t g)
     return 0;
 }
 
+/*@ requires batch(b) && nothing_loose;
+    assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
+   loose_pages, loose_refs; ensures batch(b) && nothing_loose && \result <= 0 && \result !=
+   -XEN_ERESTART; */
 static int map_grant_frame(struct p2m_batch *b, uint64_t idx, gfn_t g)
 {
     struct domain *d = b->d;
@@ -86,6 +102,9 @@ static int map_grant_frame(struct p2m_batch *b, uint64_t idx, gfn_t g)
     return rc;
 }
 
+/*@ requires batch(b) && nothing_loose;
+    assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn;
+    ensures batch(b) && \result <= 0 && \result != -XEN_ERESTART; */
 static int move_own(struct p2m_batch *b, uint64_t idx, gfn_t g)
 {
     struct p2m_entry old;
@@ -100,6 +119,10 @@ static int move_own(struct p2m_batch *b, uint64_t idx, gfn_t g)
 }
 
 /* Maps frame idx of domain foreign at g. */
+/*@ requires batch(b) && nothing_loose && references == 1;
+    assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
+   references, permitted, loose_pages, loose_refs; ensures batch(b) && nothing_loose && references
+   == 1; ensures \result <= 0 && \result != -XEN_ERESTART; */
 static int map_foreign(struct p2m_batch *b, domid_t foreign, uint64_t idx, gfn_t g)
 {
     struct domain *f = domain_get(foreign);
@@ -124,6 +147,10 @@ static int map_foreign(struct p2m_batch *b, domid_t foreign, uint64_t idx, gfn_t
     return rc;
 }
 
+/*@ requires batch(b) && nothing_loose && references == 1;
+    assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
+   references, permitted, loose_pages, loose_refs; ensures batch(b) && nothing_loose && references
+   == 1; ensures \result <= 0 && \result != -XEN_ERESTART; */
 static int map_one(struct p2m_batch *b, unsigned space, domid_t foreign, uint64_t idx, uint64_t g)
 {
     switch (space) {
@@ -140,6 +167,14 @@ static int map_one(struct p2m_batch *b, unsigned space, domid_t foreign, uint64_
     }
 }
 
+/*@ requires batch(batch) && nothing_loose && references == 1;
+    requires \valid_read(a) && \valid(args + (0 .. 5)) && start == extents_done(args);
+    requires \separated(args + (0 .. 5), a, batch, batch->d) && \separated(a, batch, batch->d);
+    assigns batch->flush, batch->n, batch->tables, unflushed, batch->d->lock.spin.word,
+        batch->d->shared_info_gfn, references, permitted, loose_pages, loose_refs, args[0];
+    ensures batch(batch) && nothing_loose && references == 1 && \result <= 0;
+    ensures \result == HYPERCALL_RESTART ==> args[0] % 64 == \old(args[0]) % 64 &&
+        start < extents_done(args) < a->size; */
 static int64_t move_range(struct p2m_batch *batch, const struct xen_add_to_physmap *a,
                           uint64_t start, uint64_t args[6])
 {
@@ -149,6 +184,12 @@ static int64_t move_range(struct p2m_batch *batch, const struct xen_add_to_physm
     if (add_overflows(a->gpfn, a->size) || add_overflows(a->idx, a->size)) {
         return -XEN_EOVERFLOW;
     }
+    /*@ loop invariant start <= i && (i != start ==> i <= a->size) && batch(batch);
+        loop invariant nothing_loose && references == 1;
+        loop invariant args[0] == \at(args[0], Pre);
+        loop assigns i, batch->flush, batch->n, batch->tables, unflushed, batch->d->lock.spin.word,
+            batch->d->shared_info_gfn, references, permitted, loose_pages, loose_refs;
+        loop variant a->size - i; */
     for (uint64_t i = start; i < a->size;) {
         int rc = map_one(batch, XENMAPSPACE_gmfn, DOMID_INVALID, a->idx + i, a->gpfn + i);
 
@@ -188,19 +229,36 @@ int64_t memory_op_add_to_physmap(struct vcpu *v, uint64_t start, uint64_t args[6
 }
 
 /* The batch's entries from start on. */
+/*@ requires batch(batch) && nothing_loose && references == 1 && \valid_read(v);
+    requires \valid_read(b) && \valid(args + (0 .. 5)) && start == extents_done(args);
+    requires \separated(args + (0 .. 5), b, batch, batch->d) && \separated(b, batch, batch->d);
+    assigns batch->flush, batch->n, batch->tables, unflushed, batch->d->lock.spin.word,
+        batch->d->shared_info_gfn, references, permitted, loose_pages, loose_refs, args[0];
+    ensures batch(batch) && nothing_loose && references == 1 && \result <= 0;
+    ensures \result == HYPERCALL_RESTART ==> args[0] % 64 == \old(args[0]) % 64 &&
+        start < extents_done(args) < b->size; */
 static int64_t map_batch(struct vcpu *v, struct p2m_batch *batch,
                          const struct xen_add_to_physmap_batch *b, uint64_t start, uint64_t args[6])
 {
+    /*@ loop invariant start <= i && (i != start ==> i <= b->size) && batch(batch);
+        loop invariant nothing_loose && references == 1;
+        loop invariant args[0] == \at(args[0], Pre);
+        loop assigns i, batch->flush, batch->n, batch->tables, unflushed, batch->d->lock.spin.word,
+            batch->d->shared_info_gfn, references, permitted, loose_pages, loose_refs;
+        loop variant b->size - i; */
     for (uint64_t i = start; i < b->size;) {
         uint64_t idx, g;
         int32_t err;
 
-        if (guest_copy_in(v, &idx, HANDLE_GVA(b->idxs) + i * sizeof(idx), sizeof(idx)) != 0 ||
-            guest_copy_in(v, &g, HANDLE_GVA(b->gpfns) + i * sizeof(g), sizeof(g)) != 0) {
+        if (guest_copy_in(v, &idx, memory_op_element(HANDLE_GVA(b->idxs), i, sizeof(idx)),
+                          sizeof(idx)) != 0 ||
+            guest_copy_in(v, &g, memory_op_element(HANDLE_GVA(b->gpfns), i, sizeof(g)),
+                          sizeof(g)) != 0) {
             return -XEN_EFAULT;
         }
         err = map_one(batch, b->space, b->u.foreign_domid, idx, g);
-        if (guest_copy_out(v, HANDLE_GVA(b->errs) + i * sizeof(err), &err, sizeof(err)) != 0) {
+        if (guest_copy_out(v, memory_op_element(HANDLE_GVA(b->errs), i, sizeof(err)), &err,
+                           sizeof(err)) != 0) {
             return -XEN_EFAULT;
         }
         if (++i < b->size && hypercall_preempt()) {

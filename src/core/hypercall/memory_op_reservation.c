@@ -85,8 +85,34 @@ static bool extent_possible(const struct reservation *r, uint64_t g)
            (r->order <= P2M_2M || g % LEAF_2M == 0);
 }
 
+/*@ // An extent that is being populated: done pages of it have their places, and the rest, unless
+    // they come on demand, is allocated.
+    predicate reservation{L}(struct reservation *r) = \valid_read(r) && \valid(r->d) &&
+        r->order <= MEMOP_ORDER_CONTROL && r->addr_bits < 64 && r->count <= MEMOP_EXTENTS_MAX;
+    predicate populating{L}(struct p2m_batch *b, struct reservation *r) = batch(b) &&
+        reservation(r) && b->d == r->d && loose_refs == 0 &&
+        \separated(r, b, r->d) && \separated(b, r->d);
+    predicate extent_at{L}(struct reservation *r, integer g, integer m) =
+        g + (1 << r->order) <= 0x1000000000 && (r->order > P2M_2M ==> g % 512 == 0) &&
+        m + (1 << r->order) <= 0xffffffffff && (r->on_demand ==> m == 0) &&
+        (r->order >= P2M_2M ==> m % 512 == 0) && (r->order >= P2M_1G ==> m % 262144 == 0);
+    predicate left{L}(struct reservation *r, integer pages) =
+        loose_pages == (r->on_demand ? 0 : pages);
+    logic integer leaf_pages(integer leaf) =
+        leaf == P2M_1G ? 262144 : leaf == P2M_2M ? 512 : 1; */
+
 /* Maps one leaf of 2^leaf frames from m (unless on demand) at g; what was there
  * goes. Counts in *done what is mapped. */
+/*@ requires populating(b, r) && extent_at(r, g, m.v) && \valid(done);
+    requires \separated(done, b, r, r->d);
+    requires leaf == P2M_4K || leaf == P2M_2M || leaf == P2M_1G;
+    requires left(r, (1 << r->order) - *done) && *done + leaf_pages(leaf) <= (1 << r->order);
+    requires (g + *done) % leaf_pages(leaf) == 0 && *done % leaf_pages(leaf) == 0;
+    requires leaf <= r->order;
+    assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
+   loose_pages, loose_refs, *done; ensures populating(b, r) && left(r, (1 << r->order) - *done);
+    ensures \result == 0 ==> *done == \old(*done) + leaf_pages(leaf);
+    ensures \result != 0 ==> \old(*done) <= *done < \old(*done) + leaf_pages(leaf); */
 static int populate_leaf(struct p2m_batch *b, const struct reservation *r, uint64_t g, mfn_t m,
                          unsigned leaf, uint64_t *done)
 {
@@ -101,6 +127,10 @@ static int populate_leaf(struct p2m_batch *b, const struct reservation *r, uint6
     if (rc != -XEN_EEXIST || r->order > P2M_2M) {
         return rc;
     }
+    /*@ loop invariant \at(*done, Pre) <= *done <= end && populating(b, r);
+        loop invariant left(r, (1 << r->order) - *done) && rc <= 0;
+        loop assigns rc, b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word,
+       b->d->shared_info_gfn, loose_pages, loose_refs, *done; loop variant end - *done; */
     while (*done < end) {
         gfn_t at = gfn(g + *done);
         struct p2m_entry old;
@@ -117,12 +147,19 @@ static int populate_leaf(struct p2m_batch *b, const struct reservation *r, uint6
 
 /* Takes back what a failed extent has mapped, the first done pages of it. Another
  * vCPU may have put something else there. */
+/*@ requires populating(b, r) && extent_at(r, g, m.v) && done <= (1 << r->order);
+    requires left(r, (1 << r->order) - done);
+    assigns b->flush, b->n, b->tables, unflushed, loose_pages;
+    ensures populating(b, r) && left(r, 0); */
 static void populate_undo(struct p2m_batch *b, const struct reservation *r, uint64_t g, mfn_t m,
                           uint64_t done)
 {
     uint32_t types = r->on_demand ? P2M_SET(P2M_POD) : P2M_SET_OWN_RAM;
     struct p2m_entry old;
 
+    /*@ loop invariant i <= done + 511 && populating(b, r);
+        loop assigns i, old, b->flush, b->n, b->tables, unflushed;
+        loop variant done - i; */
     for (uint64_t i = 0; i < done; i += UINT64_C(1) << old.order) {
         unsigned leaf = leaf_order(g, i, r->order) == P2M_4K ? P2M_4K : P2M_2M;
         mfn_t want = r->on_demand ? mfn_invalid() : mfn(m.v + i);
@@ -132,6 +169,9 @@ static void populate_undo(struct p2m_batch *b, const struct reservation *r, uint
             old.order = P2M_4K;
         }
     }
+    /*@ loop invariant done <= i <= (1 << r->order) && left(r, (1 << r->order) - i);
+        loop assigns i, loose_pages;
+        loop variant (1 << r->order) - i; */
     for (uint64_t i = done; !r->on_demand && i < UINT64_C(1) << r->order; i++) {
         p2m_release_ram(r->d, mfn(m.v + i));
     }
@@ -139,11 +179,18 @@ static void populate_undo(struct p2m_batch *b, const struct reservation *r, uint
 
 /* Maps an extent at g in the largest leaves that fit. On failure nothing of it
  * stays. */
+/*@ requires populating(b, r) && extent_at(r, g, m.v) && left(r, 1 << r->order);
+    assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
+   loose_pages, loose_refs; ensures populating(b, r) && left(r, 0); */
 static bool populate_extent(struct p2m_batch *b, const struct reservation *r, uint64_t g, mfn_t m)
 {
     uint64_t done = 0;
     int rc = 0;
 
+    /*@ loop invariant done <= (1 << r->order) && populating(b, r);
+        loop invariant left(r, (1 << r->order) - done);
+        loop assigns rc, done, b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word,
+       b->d->shared_info_gfn, loose_pages, loose_refs; loop variant (1 << r->order) - done; */
     while (rc == 0 && done < UINT64_C(1) << r->order) {
         rc = populate_leaf(b, r, g, m, leaf_order(g, done, r->order), &done);
     }
@@ -153,12 +200,18 @@ static bool populate_extent(struct p2m_batch *b, const struct reservation *r, ui
     return rc == 0;
 }
 
+/*@ requires reservation(r) && permitted != 0;
+    assigns loose_pages;
+    ensures allocated{Pre, Post}(\result.v, r->order); */
 static mfn_t extent_alloc(const struct reservation *r)
 {
     return r->order > P2M_2M ? guest_pages_alloc_clean(r->d, r->order, r->addr_bits)
                              : guest_pages_alloc_below(r->d, r->order, r->addr_bits);
 }
 
+/*@ requires populating(b, r) && loose_pages == 0 && \valid(b->d);
+    assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
+   loose_pages, loose_refs; ensures populating(b, r) && loose_pages == 0; */
 static bool populate_one(struct p2m_batch *b, const struct reservation *r, uint64_t g)
 {
     mfn_t m = mfn(0);
@@ -177,16 +230,26 @@ static bool populate_one(struct p2m_batch *b, const struct reservation *r, uint6
     return !mfn_is_invalid(m) && populate_extent(b, r, g, m);
 }
 
+/*@ requires populating(b, r) && loose_pages == 0 && \valid_read(v) && start < r->count;
+    requires \valid(args + (0 .. 5)) && \separated(args + (0 .. 5), b, r, r->d);
+    assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
+   loose_pages, loose_refs, args[0]; ensures populating(b, r) && loose_pages == 0; ensures start <=
+   \result <= r->count || \result == HYPERCALL_RESTART; ensures \result == HYPERCALL_RESTART ==>
+   args[0] % 64 == \old(args[0]) % 64 && start < extents_done(args) < r->count; */
 static int64_t populate(struct vcpu *v, const struct reservation *r, struct p2m_batch *b,
                         uint64_t start, uint64_t args[6])
 {
+    /*@ loop invariant start <= i <= r->count && populating(b, r) && loose_pages == 0;
+        loop invariant args[0] == \at(args[0], Pre);
+        loop assigns i, b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word,
+       b->d->shared_info_gfn, loose_pages, loose_refs; loop variant r->count - i; */
     for (uint64_t i = start; i < r->count; i++) {
         uint64_t g;
 
         if (i != start && hypercall_preempt()) {
             return memory_op_restart(args, i);
         }
-        if (guest_copy_in(v, &g, r->extents + i * sizeof(g), sizeof(g)) != 0 ||
+        if (guest_copy_in(v, &g, memory_op_element(r->extents, i, sizeof(g)), sizeof(g)) != 0 ||
             !populate_one(b, r, g)) {
             return (int64_t)i;
         }
@@ -195,6 +258,12 @@ static int64_t populate(struct vcpu *v, const struct reservation *r, struct p2m_
 }
 
 /* Takes the next piece of an extent at g out of the map: a page or 2 MiB. */
+/*@ requires populating(b, r) && \valid(page) && *page < (1 << r->order);
+    requires \separated(page, b, r, r->d) && g + (1 << r->order) <= 0x1000000000;
+    assigns b->flush, b->n, b->tables, unflushed, *page;
+    ensures populating(b, r);
+    ensures \result ==> \old(*page) < *page <= (1 << r->order);
+    ensures !\result ==> *page == \old(*page); */
 static bool decrease_piece(struct p2m_batch *b, const struct reservation *r, uint64_t g,
                            uint64_t *page)
 {
@@ -209,18 +278,39 @@ static bool decrease_piece(struct p2m_batch *b, const struct reservation *r, uin
     return true;
 }
 
+/*@ requires populating(b, r) && loose_pages == 0 && \valid_read(v) && start < r->count;
+    requires \valid(args + (0 .. 5)) && \separated(args + (0 .. 5), b, r, r->d);
+    requires page < (1 << r->order);
+    assigns b->flush, b->n, b->tables, unflushed, args[0];
+    ensures populating(b, r);
+    ensures start <= \result <= r->count || \result == HYPERCALL_RESTART;
+    ensures \result == HYPERCALL_RESTART ==> args[0] % 64 == \old(args[0]) % 64 &&
+        extents_done(args) % 0x4000000 < r->count && pages_done(args) < (1 << r->order) &&
+        (extents_done(args) % 0x4000000 > start ||
+         (extents_done(args) % 0x4000000 == start && pages_done(args) > page)); */
 static int64_t decrease(struct vcpu *v, const struct reservation *r, struct p2m_batch *b,
                         uint64_t start, uint64_t page, uint64_t args[6])
 {
     bool first = true;
 
+    /*@ loop invariant start <= i <= r->count && populating(b, r) && page < (1 << r->order);
+        loop invariant i == start ==> page == \at(page, Pre) && first;
+        loop invariant args[0] == \at(args[0], Pre);
+        loop assigns i, page, first, b->flush, b->n, b->tables, unflushed;
+        loop variant r->count - i; */
     for (uint64_t i = start; i < r->count; i++, page = 0) {
         uint64_t g;
 
-        if (guest_copy_in(v, &g, r->extents + i * sizeof(g), sizeof(g)) != 0 ||
+        if (guest_copy_in(v, &g, memory_op_element(r->extents, i, sizeof(g)), sizeof(g)) != 0 ||
             !range_within(g, UINT64_C(1) << r->order, UINT64_C(1) << P2M_GFN_BITS)) {
             return (int64_t)i;
         }
+        /*@ loop invariant page <= (1 << r->order) && populating(b, r);
+            loop invariant i == start ==> page >= \at(page, Pre) &&
+                (page == \at(page, Pre) <==> first);
+            loop invariant args[0] == \at(args[0], Pre);
+            loop assigns page, first, b->flush, b->n, b->tables, unflushed;
+            loop variant (1 << r->order) - page; */
         while (page < UINT64_C(1) << r->order) {
             if (!first && hypercall_preempt()) {
                 (void)memory_op_restart(args, i);

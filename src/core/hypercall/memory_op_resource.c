@@ -20,6 +20,10 @@
 #define IOREQS_PER_FRAME (PAGE_SIZE / sizeof(struct ioreq))
 
 /* Frames of the resource that exist or may come to exist; 0: no such resource. */
+/*@ requires \valid_read(d) && \valid_read(r);
+    assigns \nothing;
+    ensures \result != 0 ==> r->type == XENMEM_resource_ioreq_server ||
+        (r->type == XENMEM_resource_grant_table && r->id <= 1); */
 static uint32_t resource_size(const struct domain *d, const struct xen_mem_acquire_resource *r)
 {
     uint32_t frames = d->gnttab.max_frames;
@@ -42,6 +46,11 @@ static uint32_t resource_size(const struct domain *d, const struct xen_mem_acqui
 }
 
 /* Finds the n frames from first on. */
+/*@ requires \valid(d) && \valid_read(r) && permitted != 0 && 1 <= n <= CHUNK_FRAMES;
+    requires \valid(m + (0 .. n - 1)) && \separated(m + (0 .. n - 1), d, r);
+    requires first + n <= UINT32_MAX;
+    assigns m[0 .. n - 1];
+    ensures -4095 <= \result <= 0 && \result != -XEN_ERESTART; */
 static int resource_frames(struct domain *d, const struct xen_mem_acquire_resource *r,
                            uint64_t first, uint64_t n, mfn_t *m)
 {
@@ -54,6 +63,9 @@ static int resource_frames(struct domain *d, const struct xen_mem_acquire_resour
     }
     /* The last one first: it makes the table grow. */
     rc = gnttab_get_frame(d, status, first + n - 1, &m[n - 1]);
+    /*@ loop invariant 0 <= i < n && -4095 <= rc <= 0 && rc != -XEN_ERESTART;
+        loop assigns i, rc, m[0 .. n - 1];
+        loop variant n - i; */
     for (uint64_t i = 0; rc == 0 && i + 1 < n; i++) {
         rc = gnttab_get_frame(d, status, first + i, &m[i]);
     }
@@ -61,6 +73,10 @@ static int resource_frames(struct domain *d, const struct xen_mem_acquire_resour
 }
 
 /* Maps frame m of d in the caller's map at g. */
+/*@ requires batch(b) && \valid_read(d) && nothing_loose;
+    assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
+   loose_pages, loose_refs; ensures batch(b) && nothing_loose && -4095 <= \result <= 0 && \result !=
+   -XEN_ERESTART; */
 static int acquire_one(struct p2m_batch *b, struct domain *d, uint64_t g, mfn_t m)
 {
     struct p2m_entry old;
@@ -79,6 +95,12 @@ static int acquire_one(struct p2m_batch *b, struct domain *d, uint64_t g, mfn_t 
 }
 
 /* Maps up to CHUNK_FRAMES of the request, from its frame i on: how many, or an error. */
+/*@ requires batch(b) && \valid_read(v) && \valid(d) && \valid_read(r) && nothing_loose;
+    requires i < r->nr_frames && r->frame + r->nr_frames <= UINT32_MAX;
+    requires \separated(b, d, r, v);
+    assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
+   loose_pages, loose_refs; ensures batch(b) && nothing_loose && \result != HYPERCALL_RESTART;
+    ensures \result <= 0 || i + \result <= r->nr_frames; */
 static int64_t acquire_chunk(struct vcpu *v, struct domain *d, struct p2m_batch *b,
                              const struct xen_mem_acquire_resource *r, uint64_t i)
 {
@@ -89,9 +111,13 @@ static int64_t acquire_chunk(struct vcpu *v, struct domain *d, struct p2m_batch 
     if (rc != 0) {
         return rc;
     }
-    if (guest_copy_in(v, g, HANDLE_GVA(r->frame_list) + i * sizeof(g[0]), n * sizeof(g[0])) != 0) {
+    if (guest_copy_in(v, g, memory_op_element(HANDLE_GVA(r->frame_list), i, sizeof(g[0])),
+                      n * sizeof(g[0])) != 0) {
         return -XEN_EFAULT;
     }
+    /*@ loop invariant 0 <= j <= n && batch(b) && nothing_loose;
+        loop assigns j, rc, b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word,
+       b->d->shared_info_gfn, loose_pages, loose_refs; loop variant n - j; */
     for (uint64_t j = 0; j < n; j++) {
         rc = acquire_one(b, d, g[j], m[j]);
         if (rc != 0) {
@@ -101,6 +127,17 @@ static int64_t acquire_chunk(struct vcpu *v, struct domain *d, struct p2m_batch 
     return (int64_t)n;
 }
 
+/*@ requires \valid_read(v) && \valid(v->domain) && \valid(d) && \valid(r) && permitted != 0;
+    requires references == 1 && unflushed == 0 && nothing_loose && !held(&v->domain->lock);
+    requires arguments(v, args) && start == extents_done(args);
+    requires \separated(r, v, v->domain, d, args + (0 .. 5)) && \separated(v, v->domain) &&
+        \separated(d, v, v->domain, args + (0 .. 5));
+    requires r->nr_frames <= MEMOP_EXTENTS_MAX && r->frame + r->nr_frames <= UINT32_MAX;
+    assigns r->nr_frames, args[0], v->domain->lock.spin.word, v->domain->shared_info_gfn,
+        unflushed, loose_pages, loose_refs;
+    ensures references == 1 && unflushed == 0 && nothing_loose && \result <= 0;
+    ensures goes_on: \result == HYPERCALL_RESTART ==> args[0] % 64 == \old(args[0]) % 64 &&
+        start < extents_done(args) <= MEMOP_EXTENTS_MAX; */
 static int64_t acquire(struct vcpu *v, struct domain *d, struct xen_mem_acquire_resource *r,
                        uint64_t start, uint64_t args[6])
 {
@@ -122,6 +159,12 @@ static int64_t acquire(struct vcpu *v, struct domain *d, struct xen_mem_acquire_
         return -XEN_EINVAL;
     }
     p2m_batch_begin(&b, v->domain);
+    /*@ loop invariant start <= i <= r->nr_frames && rc == 0;
+        loop invariant batch(&b) && b.d == v->domain && nothing_loose;
+        loop invariant args[0] == \at(args[0], Pre);
+        loop assigns i, rc, args[0], b.flush, b.n, b.tables, unflushed, v->domain->lock.spin.word,
+            v->domain->shared_info_gfn, loose_pages, loose_refs;
+        loop variant r->nr_frames - i; */
     for (uint64_t i = start; i < r->nr_frames;) {
         rc = acquire_chunk(v, d, &b, r, i);
         if (rc < 0) {

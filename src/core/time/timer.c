@@ -6,12 +6,37 @@
 #include "base/check.h"
 #include "core/state.h"
 
+/*@ predicate goes_first{L}(struct timer *a, struct timer *b) = a->expires < b->expires ||
+        (a->expires == b->expires && a->seq < b->seq);
+    // What may be joined: the root of a heap, and its first child.
+    predicate heap{L}(struct timer *t) = t != \null ==> \valid(t) &&
+        (t->child != \null ==> \valid(t->child) && \separated(t, t->child));
+    predicate apart{L}(struct timer *a, struct timer *b) = a != \null && b != \null ==>
+        \separated(a, b) && (a->child != \null ==> \separated(a->child, b)) &&
+        (b->child != \null ==> \separated(a, b->child)); */
+
+/*@ requires \valid_read(a) && \valid_read(b);
+    assigns \nothing;
+    ensures \result <==> goes_first(a, b); */
 static bool before(const struct timer *a, const struct timer *b)
 {
     return a->expires < b->expires || (a->expires == b->expires && a->seq < b->seq);
 }
 
 /* Joins two heaps, either of which may be empty. */
+/*@ requires heap(a) && heap(b) && apart(a, b);
+    assigns a->child, a->prev, a->sibling, a->child->prev, b->child, b->prev, b->sibling,
+        b->child->prev;
+    ensures none: b == \null ==> \result == a;
+    ensures one: a == \null ==> \result == b;
+    ensures INV_TIME_1: a != \null && b != \null ==> (\result == a || \result == b) &&
+        !goes_first(a, \result) && !goes_first(b, \result);
+    ensures below: a != \null && b != \null ==> \let sub = \result == a ? b : a;
+        \result->child == sub && sub->prev == \result;
+    ensures next: a != \null && b != \null && \result == a ==> b->sibling == \old(a->child) &&
+        b->child == \old(b->child) && (b->sibling != \null ==> b->sibling->prev == b);
+    ensures next: a != \null && b != \null && \result == b ==> a->sibling == \old(b->child) &&
+        a->child == \old(a->child) && (a->sibling != \null ==> a->sibling->prev == a); */
 static struct timer *meld(struct timer *a, struct timer *b)
 {
     struct timer *top, *sub;
@@ -58,6 +83,17 @@ static struct timer *merge_pairs(struct timer *list)
     return heap;
 }
 
+/*@ requires \valid(q) && \valid(t) && \separated(q, t) && q->next_seq < UINT64_MAX;
+    requires heap(q->root) && (q->root != \null ==> \separated(t, q->root) &&
+        \separated(q, q->root) && (q->root->child != \null ==>
+            \separated(t, q->root->child) && \separated(q, q->root->child)));
+    assigns *t, q->next_seq, q->root, q->root->child, q->root->prev, q->root->sibling,
+        q->root->child->prev;
+    ensures t->active && t->seq == \old(q->next_seq) && q->next_seq == \old(q->next_seq) + 1;
+    ensures t->expires == \old(t->expires) && t->cpu == \old(t->cpu);
+    ensures q->root == t || q->root == \old(q->root);
+    ensures INV_TIME_1: !goes_first(t, q->root) &&
+        (\old(q->root) != \null ==> !goes_first(\old(q->root), q->root)); */
 static void heap_insert(struct timer_queue *q, struct timer *t)
 {
     t->child = t->sibling = t->prev = NULL;
@@ -104,6 +140,12 @@ static struct timer_queue *queue_lock(const struct timer *t)
 
 /* The queue of CPU cpu changed: its port timer must follow. Only the CPU itself
  * can arm that; it is told when it has to be earlier. */
+/*@ requires \valid(q) && (q->root != \null ==> \valid_read(q->root) && \separated(q, q->root));
+    assigns q->next, q->rearm, told_cpus;
+    ensures q->next == (q->root != \null ? q->root->expires : TIME_NEVER);
+    ensures told: q->next < \old(q->next) ==> told_cpus == \old(told_cpus) + 1 &&
+        (q->rearm == 1 || cpu == own_cpu);
+    ensures q->next >= \old(q->next) ==> q->rearm == \old(q->rearm); */
 static void queue_changed(struct timer_queue *q, unsigned cpu)
 {
     uint64_t next = q->root != NULL ? q->root->expires : TIME_NEVER;
@@ -139,12 +181,20 @@ static void wait_for_fn(const struct timer *t, unsigned cpu)
     }
 }
 
+/*@ requires \valid(q);
+    assigns *q;
+    ensures q->root == \null && q->running == \null && q->next == TIME_NEVER && q->rearm == 0 &&
+        q->next_seq == 0; */
 void timer_queue_init(struct timer_queue *q)
 {
     *q = (struct timer_queue){.next = TIME_NEVER};
     lock_init(&q->lock, LOCK_TIMER);
 }
 
+/*@ requires \valid(t) && cpu < MAX_CPUS;
+    assigns *t;
+    ensures !t->active && t->cpu == cpu && t->run_cpu == cpu && t->fn == fn && t->arg == arg;
+    ensures t->child == \null && t->sibling == \null && t->prev == \null; */
 void timer_init(struct timer *t, void (*fn)(void *), void *arg, unsigned cpu)
 {
     *t = (struct timer){.fn = fn, .arg = arg, .cpu = (uint16_t)cpu, .run_cpu = (uint16_t)cpu};

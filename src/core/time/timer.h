@@ -8,6 +8,10 @@
 #include "core/lock.h"
 #include "port/time.h"
 
+/*@ axiomatic OwnCpu { logic integer own_cpu reads \nothing; } */
+/* For the proofs: port timers that were armed, and CPUs that were kicked. */
+/*@ ghost int told_cpus; */
+
 struct timer {
     uint64_t expires; /* system time, ns */
     uint64_t seq;     /* order of equal expiries */

@@ -97,6 +97,20 @@ START_TEST(populate_bounds)
 }
 END_TEST
 
+/* The second element of an array at the end of all addresses is not at address 0. */
+START_TEST(arrays_do_not_wrap)
+{
+    struct xen_memory_reservation r = {
+        .extent_start = {(void *)(UINT64_MAX - 7)}, .nr_extents = 2, .domid = DOMID_SELF};
+
+    fixture_populate(d, 0, 1);
+    *list_of(d, 0) = G0;
+    ck_assert_int_eq(memory_op(v, XENMEM_populate_physmap | 1 << 6, &r, sizeof(r)), 1);
+    ck_assert_int_eq(memory_op(v, XENMEM_decrease_reservation | 1 << 6, &r, sizeof(r)), 1);
+    ck_assert_uint_eq(p2m_lookup(d, gfn(G0)).type, P2M_INVALID);
+}
+END_TEST
+
 START_TEST(populate_up_to_the_limit)
 {
     uint64_t *list = list_of(d, LIST_GPA);
@@ -446,6 +460,7 @@ int main(void)
     tcase_add_test(c, populate_and_decrease);
     tcase_add_test(c, populate_orders);
     tcase_add_test(c, populate_bounds);
+    tcase_add_test(c, arrays_do_not_wrap);
     tcase_add_test(c, populate_up_to_the_limit);
     tcase_add_test(c, privileged_adjusts_others);
     tcase_add_test(c, queries);
