@@ -130,7 +130,9 @@ def analyse(sweep, base):
                os.path.join(EVA, "world.c"), os.path.join(EVA, "sweeps.c"), os.path.join(work, "defaults.c")]
     log = os.path.join(work, "log")
     with open(log, "w", encoding="utf-8") as f:
-        process = subprocess.Popen(command, cwd=base, stdout=f, stderr=subprocess.STDOUT)
+        # Frama-C shortens paths by PWD.
+        process = subprocess.Popen(command, cwd=base, env=os.environ | {"PWD": base}, stdout=f,
+                                   stderr=subprocess.STDOUT)
         _, state, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(state)
     return text_of(log), process.returncode, usage.ru_utime + usage.ru_stime
@@ -154,8 +156,6 @@ def alarms(log, base):
         real = os.path.join(base, path)
         for prefix in (base + "/", os.path.dirname(PROOFS) + "/"):
             path = path.removeprefix(prefix)
-        if not os.path.exists(real):
-            real, path = os.path.join(PROOFS, path), "proofs/" + path
         text = re.sub(r"\s+", " ", text.split("\n[")[0]).strip()
         where = f"{path}, {function_at(real, int(line))}: {text}"
         if where not in found:
