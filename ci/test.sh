@@ -36,7 +36,7 @@ suite "structure" build/asan -L structure
 suite "unit tests under ASan and UBSan" build/asan -L unit -j "$jobs"
 suite "simulator scenarios" build/hosted -L sim -j "$jobs"
 suite "fuzzers: what they found, and a minute more" build/fuzz -L fuzz -j "$jobs"
-suite "proofs" build/hosted -L proof -j "$jobs"
+suite "proofs" build/hosted -L proof
 suite "bare image in QEMU and Bochs" build/bare -L system -j "$jobs"
 
 echo
