@@ -35,7 +35,8 @@ void memory_op_dropped(struct p2m_batch *b, gfn_t g, const struct p2m_entry *old
 /* Puts m at g; what was there goes with the batch. */
 /*@ requires batch(b) && may_map(type, 1);
     assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
-   loose_pages, loose_refs; ensures batch(b) && -4095 <= \result <= 0 && \result != -XEN_ERESTART;
+        loose_pages, loose_refs;
+    ensures batch(b) && -4095 <= \result <= 0 && \result != -XEN_ERESTART;
     ensures \result == 0 ==> mapped{Pre, Post}(type, 1);
     ensures \result != 0 ==> mapped{Pre, Post}(P2M_INVALID, 0); */
 static int replace(struct p2m_batch *b, gfn_t g, mfn_t m, enum p2m_type type)
@@ -52,8 +53,8 @@ static int replace(struct p2m_batch *b, gfn_t g, mfn_t m, enum p2m_type type)
 /* There is one place for shared_info: the old one is given up. */
 /*@ requires batch(b) && nothing_loose;
     assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
-   loose_pages, loose_refs; ensures batch(b) && nothing_loose && \result <= 0 && \result !=
-   -XEN_ERESTART; */
+        loose_pages, loose_refs;
+    ensures batch(b) && nothing_loose && \result <= 0 && \result != -XEN_ERESTART; */
 static int map_shared_info(struct p2m_batch *b, uint64_t idx, gfn_t g)
 {
     struct domain *d = b->d;
@@ -80,8 +81,8 @@ static int map_shared_info(struct p2m_batch *b, uint64_t idx, gfn_t g)
 
 /*@ requires batch(b) && nothing_loose;
     assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
-   loose_pages, loose_refs; ensures batch(b) && nothing_loose && \result <= 0 && \result !=
-   -XEN_ERESTART; */
+        loose_pages, loose_refs;
+    ensures batch(b) && nothing_loose && \result <= 0 && \result != -XEN_ERESTART; */
 static int map_grant_frame(struct p2m_batch *b, uint64_t idx, gfn_t g)
 {
     struct domain *d = b->d;
@@ -121,8 +122,9 @@ static int move_own(struct p2m_batch *b, uint64_t idx, gfn_t g)
 /* Maps frame idx of domain foreign at g. */
 /*@ requires batch(b) && nothing_loose && references == 1;
     assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
-   references, permitted, loose_pages, loose_refs; ensures batch(b) && nothing_loose && references
-   == 1; ensures \result <= 0 && \result != -XEN_ERESTART; */
+        references, permitted, loose_pages, loose_refs;
+    ensures batch(b) && nothing_loose && references == 1;
+    ensures \result <= 0 && \result != -XEN_ERESTART; */
 static int map_foreign(struct p2m_batch *b, domid_t foreign, uint64_t idx, gfn_t g)
 {
     struct domain *f = domain_get(foreign);
@@ -149,8 +151,9 @@ static int map_foreign(struct p2m_batch *b, domid_t foreign, uint64_t idx, gfn_t
 
 /*@ requires batch(b) && nothing_loose && references == 1;
     assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
-   references, permitted, loose_pages, loose_refs; ensures batch(b) && nothing_loose && references
-   == 1; ensures \result <= 0 && \result != -XEN_ERESTART; */
+        references, permitted, loose_pages, loose_refs;
+    ensures batch(b) && nothing_loose && references == 1;
+    ensures \result <= 0 && \result != -XEN_ERESTART; */
 static int map_one(struct p2m_batch *b, unsigned space, domid_t foreign, uint64_t idx, uint64_t g)
 {
     switch (space) {

@@ -110,7 +110,8 @@ static bool extent_possible(const struct reservation *r, uint64_t g)
     requires (g + *done) % leaf_pages(leaf) == 0 && *done % leaf_pages(leaf) == 0;
     requires leaf <= r->order;
     assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
-   loose_pages, loose_refs, *done; ensures populating(b, r) && left(r, (1 << r->order) - *done);
+        loose_pages, loose_refs, *done;
+    ensures populating(b, r) && left(r, (1 << r->order) - *done);
     ensures \result == 0 ==> *done == \old(*done) + leaf_pages(leaf);
     ensures \result != 0 ==> \old(*done) <= *done < \old(*done) + leaf_pages(leaf); */
 static int populate_leaf(struct p2m_batch *b, const struct reservation *r, uint64_t g, mfn_t m,
@@ -130,7 +131,8 @@ static int populate_leaf(struct p2m_batch *b, const struct reservation *r, uint6
     /*@ loop invariant \at(*done, Pre) <= *done <= end && populating(b, r);
         loop invariant left(r, (1 << r->order) - *done) && rc <= 0;
         loop assigns rc, b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word,
-       b->d->shared_info_gfn, loose_pages, loose_refs, *done; loop variant end - *done; */
+            b->d->shared_info_gfn, loose_pages, loose_refs, *done;
+        loop variant end - *done; */
     while (*done < end) {
         gfn_t at = gfn(g + *done);
         struct p2m_entry old;
@@ -181,7 +183,8 @@ static void populate_undo(struct p2m_batch *b, const struct reservation *r, uint
  * stays. */
 /*@ requires populating(b, r) && extent_at(r, g, m.v) && left(r, 1 << r->order);
     assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
-   loose_pages, loose_refs; ensures populating(b, r) && left(r, 0); */
+        loose_pages, loose_refs;
+    ensures populating(b, r) && left(r, 0); */
 static bool populate_extent(struct p2m_batch *b, const struct reservation *r, uint64_t g, mfn_t m)
 {
     uint64_t done = 0;
@@ -190,7 +193,8 @@ static bool populate_extent(struct p2m_batch *b, const struct reservation *r, ui
     /*@ loop invariant done <= (1 << r->order) && populating(b, r);
         loop invariant left(r, (1 << r->order) - done);
         loop assigns rc, done, b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word,
-       b->d->shared_info_gfn, loose_pages, loose_refs; loop variant (1 << r->order) - done; */
+            b->d->shared_info_gfn, loose_pages, loose_refs;
+        loop variant (1 << r->order) - done; */
     while (rc == 0 && done < UINT64_C(1) << r->order) {
         rc = populate_leaf(b, r, g, m, leaf_order(g, done, r->order), &done);
     }
@@ -211,7 +215,8 @@ static mfn_t extent_alloc(const struct reservation *r)
 
 /*@ requires populating(b, r) && loose_pages == 0 && \valid(b->d);
     assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
-   loose_pages, loose_refs; ensures populating(b, r) && loose_pages == 0; */
+        loose_pages, loose_refs;
+    ensures populating(b, r) && loose_pages == 0; */
 static bool populate_one(struct p2m_batch *b, const struct reservation *r, uint64_t g)
 {
     mfn_t m = mfn(0);
@@ -233,16 +238,19 @@ static bool populate_one(struct p2m_batch *b, const struct reservation *r, uint6
 /*@ requires populating(b, r) && loose_pages == 0 && \valid_read(v) && start < r->count;
     requires \valid(args + (0 .. 5)) && \separated(args + (0 .. 5), b, r, r->d);
     assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
-   loose_pages, loose_refs, args[0]; ensures populating(b, r) && loose_pages == 0; ensures start <=
-   \result <= r->count || \result == HYPERCALL_RESTART; ensures \result == HYPERCALL_RESTART ==>
-   args[0] % 64 == \old(args[0]) % 64 && start < extents_done(args) < r->count; */
+        loose_pages, loose_refs, args[0];
+    ensures populating(b, r) && loose_pages == 0;
+    ensures start <= \result <= r->count || \result == HYPERCALL_RESTART;
+    ensures \result == HYPERCALL_RESTART ==> args[0] % 64 == \old(args[0]) % 64 && start <
+        extents_done(args) < r->count; */
 static int64_t populate(struct vcpu *v, const struct reservation *r, struct p2m_batch *b,
                         uint64_t start, uint64_t args[6])
 {
     /*@ loop invariant start <= i <= r->count && populating(b, r) && loose_pages == 0;
         loop invariant args[0] == \at(args[0], Pre);
         loop assigns i, b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word,
-       b->d->shared_info_gfn, loose_pages, loose_refs; loop variant r->count - i; */
+            b->d->shared_info_gfn, loose_pages, loose_refs;
+        loop variant r->count - i; */
     for (uint64_t i = start; i < r->count; i++) {
         uint64_t g;
 

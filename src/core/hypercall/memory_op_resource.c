@@ -75,8 +75,8 @@ static int resource_frames(struct domain *d, const struct xen_mem_acquire_resour
 /* Maps frame m of d in the caller's map at g. */
 /*@ requires batch(b) && \valid_read(d) && nothing_loose;
     assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
-   loose_pages, loose_refs; ensures batch(b) && nothing_loose && -4095 <= \result <= 0 && \result !=
-   -XEN_ERESTART; */
+        loose_pages, loose_refs;
+    ensures batch(b) && nothing_loose && -4095 <= \result <= 0 && \result != -XEN_ERESTART; */
 static int acquire_one(struct p2m_batch *b, struct domain *d, uint64_t g, mfn_t m)
 {
     struct p2m_entry old;
@@ -99,7 +99,8 @@ static int acquire_one(struct p2m_batch *b, struct domain *d, uint64_t g, mfn_t 
     requires i < r->nr_frames && r->frame + r->nr_frames <= UINT32_MAX;
     requires \separated(b, d, r, v);
     assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
-   loose_pages, loose_refs; ensures batch(b) && nothing_loose && \result != HYPERCALL_RESTART;
+        loose_pages, loose_refs;
+    ensures batch(b) && nothing_loose && \result != HYPERCALL_RESTART;
     ensures \result <= 0 || i + \result <= r->nr_frames; */
 static int64_t acquire_chunk(struct vcpu *v, struct domain *d, struct p2m_batch *b,
                              const struct xen_mem_acquire_resource *r, uint64_t i)
@@ -117,7 +118,8 @@ static int64_t acquire_chunk(struct vcpu *v, struct domain *d, struct p2m_batch 
     }
     /*@ loop invariant 0 <= j <= n && batch(b) && nothing_loose;
         loop assigns j, rc, b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word,
-       b->d->shared_info_gfn, loose_pages, loose_refs; loop variant n - j; */
+            b->d->shared_info_gfn, loose_pages, loose_refs;
+        loop variant n - j; */
     for (uint64_t j = 0; j < n; j++) {
         rc = acquire_one(b, d, g[j], m[j]);
         if (rc != 0) {
