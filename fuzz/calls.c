@@ -28,6 +28,7 @@ static struct watch {
     bool known;     /* it is the one that the executor wrote */
     bool owed;      /* its result is not in guest memory yet */
     bool strayed;   /* something ran that is not in the program */
+    bool listed;    /* a list of the running entry is not as the executor wrote it */
     int64_t result;
 } watches[2];
 
@@ -64,7 +65,7 @@ void calls_arm(const struct flight *f, unsigned slots)
         memset(w->shadow[i].turn, 0, n * sizeof(w->shadow[i].turn[0]));
     }
     w->turns = w->depth = w->entry = 0;
-    w->began = w->known = w->owed = w->strayed = false;
+    w->began = w->known = w->owed = w->strayed = w->listed = false;
 }
 
 const uint8_t *calls_in(const struct flight *f, unsigned nth)
@@ -75,6 +76,21 @@ const uint8_t *calls_in(const struct flight *f, unsigned nth)
 const uint8_t *calls_out(const struct flight *f, unsigned nth)
 {
     return watch_of(f)->shadow[nth].out;
+}
+
+bool calls_lists_moved(const struct flight *f, unsigned nth)
+{
+    const struct call *c = &f->call[nth];
+
+    for (unsigned i = 0; c->arg_len != 0 && grammar_has(c->desc, i); i++) {
+        const struct field_desc *d = &c->desc->field[i];
+
+        if (d->place == IN_LIST &&
+            memcmp(calls_in(f, nth) + d->offset, c->arg + d->offset, sizeof(uint64_t)) != 0) {
+            return true;
+        }
+    }
+    return watch_of(f)->listed && watch_of(f)->entry == nth;
 }
 
 bool calls_once(const struct flight *f)
@@ -118,6 +134,16 @@ static bool in_slot(const struct flight *f, uint64_t gva, size_t n, unsigned *sl
     *slot = (unsigned)((gva - base) / ARG_SLOT);
     *at = (gva - base) % ARG_SLOT;
     return *slot < watch_of(f)->slots && *at + n <= f->call[*slot].arg_len;
+}
+
+/* The range lies in a list of the running entry, and is not as the executor wrote it. */
+static bool list_differs(const struct flight *f, uint64_t gva, const void *bytes, size_t n)
+{
+    unsigned nth = watch_of(f)->entry;
+    uint64_t at = gva - arg_base(f->vcpu) - ARG_LIST - nth * ARG_SLOT;
+
+    return nth < watch_of(f)->slots && at < sizeof(f->call[0].list) &&
+           n <= sizeof(f->call[0].list) - at && memcmp(f->call[nth].list + at, bytes, n) != 0;
 }
 
 /* Has the argument in that slot a word that points into the argument itself? What is read
@@ -170,6 +196,9 @@ void calls_read(const struct vcpu *v, uint64_t gva, const void *bytes, size_t n)
     if (f != NULL && n == sizeof(struct multicall_entry) && entry_at(f, gva, 0, &nth) &&
         !watch_of(f)->strayed && nth != watch_of(f)->entry) {
         exec_violation("MODEL-CALL: a multicall's entries do not follow each other");
+    }
+    if (f != NULL && list_differs(f, gva, bytes, n)) {
+        watch_of(f)->listed = true;
     }
     if (f == NULL || !in_slot(f, gva, n, &slot, &at) || slot != watch_of(f)->entry) {
         return;
@@ -243,6 +272,7 @@ static void entry_begins(const struct flight *f, struct watch *w, uint64_t nr,
         exec_violation("MODEL-CALL: the result of a multicall's entry was not told");
     }
     w->began = true;
+    w->listed = false;
     w->known = w->entry < w->slots && nr == f->call[w->entry].nr &&
                memcmp(args, f->call[w->entry].reg, sizeof(f->call[0].reg)) == 0;
     w->strayed = w->strayed || !w->known;

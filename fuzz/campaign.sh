@@ -157,8 +157,15 @@ fi
 if [ "$crashes" != 0 ] || [ "$hangs" != 0 ]; then
     for f in "$out"/sync/*/crashes/id* "$out"/sync/*/hangs/id*; do
         [ -f "$f" ] || continue
-        [ $preset = afl ] && echo "campaign: $build/fuzz/fuzz_tool replay '$f'" >&2
-        [ $preset = afl ] || echo "campaign: $build/fuzz/$harness '$f'" >&2
+        if [ $preset = afl ]; then
+            echo "campaign: $build/fuzz/fuzz_tool replay '$f'" >&2
+            # All that it takes to see it again elsewhere.
+            "$build/fuzz/fuzz_tool" print "$f" >&2 || true
+            "$build/fuzz/fuzz_tool" replay "$f" 2>&1 | tail -1 >&2 || true
+        else
+            echo "campaign: $build/fuzz/$harness '$f'" >&2
+            base64 -w 76 "$f" | head -50 >&2
+        fi
     done
     exit 1
 fi

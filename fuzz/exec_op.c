@@ -80,12 +80,12 @@ static uint64_t item_of(const struct op *op, unsigned f, unsigned i, const struc
 }
 
 /* A list of numbers; returns where it is. */
-static uint64_t put_list(const struct call *c, unsigned f, struct vcpu *v,
-                         const struct resolve_at *at, unsigned nth)
+static uint64_t put_list(struct call *c, unsigned f, struct vcpu *v, const struct resolve_at *at,
+                         unsigned nth)
 {
     uint64_t gpa = arg_base(v->id) + ARG_LIST + at->slot * ARG_SLOT + nth * ARG_LIST_BYTES;
     unsigned size = c->desc->field[f].size;
-    uint8_t items[ARG_LIST_BYTES];
+    uint8_t *items = c->list + nth * ARG_LIST_BYTES;
 
     for (unsigned i = 0; i < ARG_LIST_ITEMS; i++) {
         put(items + i * size, item_of(c->op, f, i, at), size);
@@ -335,7 +335,8 @@ void flight_report_call(struct flight *f, unsigned nth, enum op_status status, i
         .domid = f->domid,
         .vcpu = f->vcpu,
         .raced = f->raced,
-        .fetched = exec.p->op[f->index].mod == MOD_FETCH && !calls_once(f),
+        .fetched =
+            (exec.p->op[f->index].mod == MOD_FETCH && !calls_once(f)) || calls_lists_moved(f, nth),
         .shared = exec.p->op[f->index].mod == MOD_SHARED,
         .failed = exec.p->op[f->index].mod == MOD_FAIL,
         .elements = c->elements,

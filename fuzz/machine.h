@@ -25,7 +25,8 @@
  * numbers, multicall entries, and a buffer. Offsets from ARG_GFN's frame. */
 #define ARG_SLOT 0x200u
 #define ARG_SLOTS 4u
-#define ARG_LIST 0x800u /* ARG_SLOT per slot: three lists */
+#define ARG_LIST 0x800u /* ARG_SLOT per slot: its lists */
+#define ARG_LISTS 3u
 #define ARG_LIST_BYTES 0x80u
 #define ARG_LIST_ITEMS 16u
 #define ARG_MULTICALL 0x1000u

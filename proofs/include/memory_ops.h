@@ -231,12 +231,17 @@ void p2m_pod_counts(struct domain *d, uint64_t *cache, uint64_t *entries);
     terminates \true;
     assigns *out;
     ensures \result == 0 || \result == -XEN_EINVAL || \result == -XEN_ENOMEM; */
-int gnttab_map_frame(struct domain *d, uint64_t idx, gfn_t g, mfn_t *out);
+int gnttab_frame_at(struct domain *d, uint64_t idx, mfn_t *out);
 
 /*@ requires \valid(d);
     terminates \true;
     assigns \nothing; */
-void gnttab_unmapped(struct domain *d, mfn_t m);
+void gnttab_mapped(struct domain *d, gfn_t g, mfn_t m);
+
+/*@ requires \valid(d);
+    terminates \true;
+    assigns \nothing; */
+void gnttab_unmapped(struct domain *d, gfn_t g, mfn_t m);
 
 /*@ requires \valid(d) && \valid(out) && permitted != 0;
     terminates \true;

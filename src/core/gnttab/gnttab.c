@@ -112,8 +112,8 @@ int gnttab_init(struct domain *d, uint32_t max_version, uint32_t max_frames, uin
     return rc;
 }
 
-/* Lock held: pointer to the frame, and where its guest mapping is recorded. */
-static int find_frame(struct domain *d, bool status, uint64_t idx, void **page, gfn_t **where)
+/* Lock held: the frame. */
+static int find_frame(struct domain *d, bool status, uint64_t idx, mfn_t *out)
 {
     struct gnttab *t = &d->gnttab;
     int rc = 0;
@@ -128,69 +128,91 @@ static int find_frame(struct domain *d, bool status, uint64_t idx, void **page, 
         /* A status frame is there from the first shared frame that it serves. */
         rc = gnttab_grow(d, (uint32_t)(status ? idx * (STATUS_PER_FRAME / V2_PER_FRAME) : idx) + 1);
     }
-    if (rc != 0) {
-        return rc;
-    }
-    *page = status ? t->status[idx] : t->shared[idx];
-    *where = status ? &t->status_gfn[idx] : &t->shared_gfn[idx];
-    return 0;
-}
-
-int gnttab_map_frame(struct domain *d, uint64_t idx, gfn_t g, mfn_t *out)
-{
-    struct gnttab *t = &d->gnttab;
-    gfn_t old = gfn_invalid(), *where;
-    bool status;
-    void *page;
-    int rc;
-
-    lock_acquire(&t->lock);
-    status = t->version == 2 && (idx & XENMAPIDX_grant_table_status) != 0;
-    rc = find_frame(d, status, status ? idx & ~(uint64_t)XENMAPIDX_grant_table_status : idx, &page,
-                    &where);
     if (rc == 0) {
-        *out = ptr_to_mfn(page);
-        old = *where;
-        *where = g;
-    }
-    lock_release(&t->lock);
-    /* A grant frame has one place. */
-    if (rc == 0 && !gfn_is_invalid(old) && old.v != g.v) {
-        p2m_unmap_if(d, old, *out);
+        *out = ptr_to_mfn(status ? t->status[idx] : t->shared[idx]);
     }
     return rc;
 }
 
-void gnttab_unmapped(struct domain *d, mfn_t m)
+int gnttab_frame_at(struct domain *d, uint64_t idx, mfn_t *out)
 {
     struct gnttab *t = &d->gnttab;
-    const void *page = mfn_to_ptr(m);
+    bool status;
+    int rc;
 
     lock_acquire(&t->lock);
+    status = t->version == 2 && (idx & XENMAPIDX_grant_table_status) != 0;
+    rc = find_frame(d, status, status ? idx & ~(uint64_t)XENMAPIDX_grant_table_status : idx, out);
+    lock_release(&t->lock);
+    return rc;
+}
+
+/* Lock held: where it is recorded at which place the guest sees m; NULL: it is no frame of
+ * the table, or none that the guest may see. */
+static gfn_t *place_of(struct gnttab *t, mfn_t m)
+{
+    const void *page = mfn_to_ptr(m);
+
     for (uint32_t i = 0; i < t->nr_frames; i++) {
         if (t->shared[i] == page) {
-            t->shared_gfn[i] = gfn_invalid();
+            return &t->shared_gfn[i];
         }
     }
-    for (uint32_t i = 0; i < t->status_pages; i++) {
+    for (uint32_t i = 0; i < (t->version == 2 ? t->status_pages : 0); i++) {
         if (t->status[i] == page) {
-            t->status_gfn[i] = gfn_invalid();
+            return &t->status_gfn[i];
         }
+    }
+    return NULL;
+}
+
+/* Lock held: does the guest see m at g? */
+static bool sees(struct domain *d, gfn_t g, mfn_t m)
+{
+    struct p2m_entry e = p2m_peek(d, g);
+
+    return e.type == P2M_SHARED && e.mfn.v == m.v;
+}
+
+/* Two CPUs may put one frame in two places. Whoever comes here last finds what the other
+ * recorded, for nothing is recorded or forgotten but as the map says under the lock. */
+void gnttab_mapped(struct domain *d, gfn_t g, mfn_t m)
+{
+    struct gnttab *t = &d->gnttab;
+    gfn_t gone = gfn_invalid(), *place;
+
+    lock_acquire(&t->lock);
+    place = place_of(t, m);
+    if (place == NULL) {
+        gone = g;
+    } else if (sees(d, g, m)) {
+        gone = place->v != g.v ? *place : gfn_invalid();
+        *place = g;
     }
     lock_release(&t->lock);
+    if (!gfn_is_invalid(gone)) {
+        (void)p2m_unmap_if(d, gone, m); /* not there: the guest removed it */
+    }
+}
+
+void gnttab_unmapped(struct domain *d, gfn_t g, mfn_t m)
+{
+    gfn_t *place;
+
+    lock_acquire(&d->gnttab.lock);
+    place = place_of(&d->gnttab, m);
+    if (place != NULL && place->v == g.v && !sees(d, g, m)) {
+        *place = gfn_invalid();
+    }
+    lock_release(&d->gnttab.lock);
 }
 
 int gnttab_get_frame(struct domain *d, bool status, uint64_t idx, mfn_t *out)
 {
-    gfn_t *where;
-    void *page;
     int rc;
 
     lock_acquire(&d->gnttab.lock);
-    rc = find_frame(d, status, idx, &page, &where);
-    if (rc == 0) {
-        *out = ptr_to_mfn(page);
-    }
+    rc = find_frame(d, status, idx, out);
     lock_release(&d->gnttab.lock);
     return rc;
 }

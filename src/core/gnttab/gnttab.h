@@ -56,12 +56,14 @@ struct gnttab {
 /* -XEN_EINVAL for counts beyond what there can be, or a highest version that is not 1
  * or 2; -XEN_ENOMEM or 0. */
 int gnttab_init(struct domain *d, uint32_t max_version, uint32_t max_frames, uint32_t max_maptrack);
-/* The frame behind grant-table index idx, growing the table when it may: for
- * XENMAPSPACE_grant_table, the caller is about to map it at g. Removes the
- * mapping that the guest had of it. The frame stays until d is freed.
- * -XEN_EINVAL, -XEN_ENOMEM or 0. */
-int gnttab_map_frame(struct domain *d, uint64_t idx, gfn_t g, mfn_t *out);
-void gnttab_unmapped(struct domain *d, mfn_t m); /* its guest mapping went away */
+/* The frame behind XENMAPSPACE_grant_table's index idx, growing the table when it may. The
+ * frame stays until d is freed. -XEN_EINVAL, -XEN_ENOMEM or 0. */
+int gnttab_frame_at(struct domain *d, uint64_t idx, mfn_t *out);
+/* The guest was given the frame m at g. A frame has one place: that where it was before is
+ * given up; so is this one if the guest gave up version 2, and m with it, meanwhile. */
+void gnttab_mapped(struct domain *d, gfn_t g, mfn_t m);
+/* What the guest could see of m at g went away. */
+void gnttab_unmapped(struct domain *d, gfn_t g, mfn_t m);
 /* Shared (or status) frame number idx, growing the table when it may: for
  * XENMEM_acquire_resource. Errors and lifetime as above. */
 int gnttab_get_frame(struct domain *d, bool status, uint64_t idx, mfn_t *out);

@@ -15,7 +15,7 @@
 static void shared_unmapped(struct domain *d, gfn_t g, mfn_t m)
 {
     if (m.v != ptr_to_mfn(d->shared_info).v) {
-        gnttab_unmapped(d, m);
+        gnttab_unmapped(d, g, m);
         return;
     }
     lock_acquire(&d->lock);
@@ -92,13 +92,13 @@ static int map_grant_frame(struct p2m_batch *b, uint64_t idx, gfn_t g)
     if (g.v >= UINT64_C(1) << P2M_GFN_BITS) {
         return -XEN_EINVAL;
     }
-    rc = gnttab_map_frame(d, idx, g, &m);
+    rc = gnttab_frame_at(d, idx, &m);
     if (rc != 0) {
         return rc;
     }
     rc = replace(b, g, m, P2M_SHARED);
-    if (rc != 0) {
-        gnttab_unmapped(d, m);
+    if (rc == 0) {
+        gnttab_mapped(d, g, m);
     }
     return rc;
 }

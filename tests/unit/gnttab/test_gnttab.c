@@ -70,38 +70,81 @@ START_TEST(size_and_setup)
 }
 END_TEST
 
+/* The guest is given m at g, as memory_op does it. */
+static void see(gfn_t g, mfn_t m)
+{
+    ck_assert_int_eq(p2m_map(a, g, m, P2M_4K, P2M_SHARED), 0);
+    gnttab_mapped(a, g, m);
+}
+
 START_TEST(frames)
 {
     mfn_t m, n;
 
     setup();
-    ck_assert_int_eq(gnttab_map_frame(a, 0, gfn(0x50), &m), 0);
-    ck_assert_int_eq(p2m_map(a, gfn(0x50), m, P2M_4K, P2M_SHARED), 0);
+    ck_assert_int_eq(gnttab_frame_at(a, 0, &m), 0);
+    see(gfn(0x50), m);
     ck_assert_ptr_eq(mfn_to_ptr(m), a->gnttab.shared[0]);
-    ck_assert_int_eq(gnttab_map_frame(a, 5, gfn(0x55), &n), 0);
-    ck_assert_int_eq(p2m_map(a, gfn(0x55), n, P2M_4K, P2M_SHARED), 0);
+    ck_assert_int_eq(gnttab_frame_at(a, 5, &n), 0);
+    see(gfn(0x55), n);
     ck_assert_uint_eq(a->gnttab.nr_frames, 6);
     /* A frame moves: its old place is empty. */
-    ck_assert_int_eq(gnttab_map_frame(a, 0, gfn(0x51), &n), 0);
+    ck_assert_int_eq(gnttab_frame_at(a, 0, &n), 0);
     ck_assert_uint_eq(n.v, m.v);
+    see(gfn(0x51), m);
     ck_assert_uint_eq(p2m_lookup(a, gfn(0x50)).type, P2M_INVALID);
-    ck_assert_int_eq(p2m_map(a, gfn(0x51), m, P2M_4K, P2M_SHARED), 0);
-    gnttab_unmapped(a, m);
+    /* It is forgotten when it went away, and only then. */
+    gnttab_unmapped(a, gfn(0x51), m);
+    ck_assert_uint_eq(a->gnttab.shared_gfn[0].v, 0x51);
+    ck_assert_int_eq(p2m_unmap(a, gfn(0x51), NULL, false), 0);
+    gnttab_unmapped(a, gfn(0x50), m);
+    ck_assert_uint_eq(a->gnttab.shared_gfn[0].v, 0x51);
+    gnttab_unmapped(a, gfn(0x51), m);
     ck_assert(gfn_is_invalid(a->gnttab.shared_gfn[0]));
-    ck_assert_int_eq(gnttab_map_frame(a, 64, gfn(0x50), &m), -XEN_EINVAL);
-    ck_assert_int_eq(gnttab_map_frame(a, UINT64_MAX, gfn(0x50), &m), -XEN_EINVAL);
-    ck_assert_int_eq(gnttab_map_frame(a, XENMAPIDX_grant_table_status, gfn(0x50), &m), -XEN_EINVAL);
+    ck_assert_int_eq(gnttab_frame_at(a, 64, &m), -XEN_EINVAL);
+    ck_assert_int_eq(gnttab_frame_at(a, UINT64_MAX, &m), -XEN_EINVAL);
+    ck_assert_int_eq(gnttab_frame_at(a, XENMAPIDX_grant_table_status, &m), -XEN_EINVAL);
     ck_assert_int_eq(gnttab_get_frame(a, true, 0, &m), -XEN_EINVAL);
     /* Status frames come with version 2. */
     ck_assert_int_eq(gt_version(av, 2), 0);
     ck_assert_uint_eq(a->gnttab.nr_status_frames, 1);
-    ck_assert_int_eq(gnttab_map_frame(a, XENMAPIDX_grant_table_status | 1, gfn(0x60), &m), 0);
-    ck_assert_int_eq(p2m_map(a, gfn(0x60), m, P2M_4K, P2M_SHARED), 0);
+    ck_assert_int_eq(gnttab_frame_at(a, XENMAPIDX_grant_table_status | 1, &m), 0);
+    see(gfn(0x60), m);
     ck_assert_uint_eq(a->gnttab.nr_frames, 9);
     ck_assert_int_eq(gnttab_get_frame(a, true, 8, &n), -XEN_EINVAL);
     ck_assert_int_eq(gnttab_get_frame(a, true, 7, &n), 0);
     ck_assert_int_eq(gt_version(av, 1), 0);
     ck_assert_uint_eq(p2m_lookup(a, gfn(0x60)).type, P2M_INVALID);
+    fixture_stop();
+}
+END_TEST
+
+/* Two CPUs put one frame in two places before either says so, in every order of what
+ * follows. */
+START_TEST(one_place)
+{
+    mfn_t m;
+
+    setup();
+    ck_assert_int_eq(gt_version(av, 2), 0);
+    ck_assert_int_eq(gnttab_frame_at(a, XENMAPIDX_grant_table_status, &m), 0);
+    for (unsigned last = 0; last < 2; last++) {
+        ck_assert_int_eq(p2m_map(a, gfn(0x50), m, P2M_4K, P2M_SHARED), 0);
+        ck_assert_int_eq(p2m_map(a, gfn(0x51), m, P2M_4K, P2M_SHARED), 0);
+        gnttab_mapped(a, gfn(0x51 - last), m);
+        gnttab_mapped(a, gfn(0x50 + last), m);
+        ck_assert_uint_eq(p2m_lookup(a, gfn(0x50 + last)).type, P2M_SHARED);
+        ck_assert_uint_eq(p2m_lookup(a, gfn(0x51 - last)).type, P2M_INVALID);
+    }
+    /* The place was taken for something else before it was said. */
+    gnttab_mapped(a, gfn(0x52), m);
+    ck_assert_uint_eq(p2m_lookup(a, gfn(0x51)).type, P2M_SHARED);
+    /* The version changed before it was said. */
+    ck_assert_int_eq(p2m_map(a, gfn(0x50), m, P2M_4K, P2M_SHARED), 0);
+    ck_assert_int_eq(gt_version(av, 1), 0);
+    gnttab_mapped(a, gfn(0x50), m);
+    ck_assert_uint_eq(p2m_lookup(a, gfn(0x50)).type, P2M_INVALID);
+    ck_assert_uint_eq(p2m_lookup(a, gfn(0x51)).type, P2M_INVALID);
     fixture_stop();
 }
 END_TEST
@@ -232,7 +275,7 @@ START_TEST(map_errors)
     ck_assert_int_eq(gt_map(bv, a->id, 9, RO, UINT64_C(1) << 60, &h), GNTST_general_error);
     ck_assert_uint_eq(gt_marks(a, 9), 0);
     /* Not own RAM: the granter's own table, and what it maps from others. */
-    ck_assert_int_eq(gnttab_map_frame(a, 0, gfn(0x50), &m), 0);
+    ck_assert_int_eq(gnttab_frame_at(a, 0, &m), 0);
     ck_assert_int_eq(p2m_map(a, gfn(0x50), m, P2M_4K, P2M_SHARED), 0);
     gt_grant(a, 13, b->id, 0x50, 0);
     ck_assert_int_eq(gt_map(bv, a->id, 13, RO, MAPS, &h), GNTST_bad_page);
@@ -506,6 +549,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, size_and_setup);
     tcase_add_test(t, frames);
+    tcase_add_test(t, one_place);
     tcase_add_test(t, versions);
     tcase_add_test(t, mapping);
     tcase_add_test(t, map_errors);
