@@ -4,23 +4,42 @@
 
 #include "base/xen.h"
 #include "core/domain/domain.h"
+#include "core/time/quotient.h"
 #include "port/time.h"
 
 #define CENTURIES_NS (UINT64_C(1) << 62)
 
-/* The tick that belongs to so many ns: floor(ns * 2^32 / mul), shifted. */
+/* floor(ns * 2^32 / mul). */
+/*@ requires mul >= 0x80000000 && ns <= CENTURIES_NS;
+    assigns \nothing;
+    ensures \result * mul <= ns * 0x100000000 < \result * mul + mul; */
+static uint64_t over(uint64_t ns, uint32_t mul)
+{
+    uint64_t whole = quotient(ns, mul), rest = ns - whole * mul;
+    uint64_t part = quotient_u32(rest << 32, mul);
+
+    return whole * (UINT64_C(1) << 32) + part;
+}
+
+/* The tick that belongs to so many ns. */
 static uint64_t ticks_of(struct pvclock_scale s, uint64_t ns)
 {
-    uint64_t t = (ns / s.mul << 32) + ((ns % s.mul) << 32) / s.mul;
+    uint64_t t = over(ns, s.mul);
 
     return s.shift < 0 ? t << -s.shift : t >> s.shift;
 }
 
+/*@ requires \valid_read(d);
+    assigns \nothing;
+    ensures \result != 0 && (d->tsc.khz != 0 ==> \result == d->tsc.khz); */
 uint32_t domain_tsc_khz(const struct domain *d)
 {
     return d->tsc.khz != 0 ? d->tsc.khz : port_tsc_khz();
 }
 
+/*@ requires \valid_read(d) && (d->tsc.emulated ==> d->tsc.scale.mul >= 0x80000000);
+    assigns \nothing;
+    ensures \result.mul >= 0x80000000; */
 struct pvclock_scale domain_tsc_scale(const struct domain *d)
 {
     return d->tsc.emulated ? d->tsc.scale : pvclock_scale_of_khz(port_tsc_khz());
@@ -79,18 +98,28 @@ uint64_t domain_tsc_read(const struct domain *d)
     return ticks_of(d->tsc.scale, port_time_now() - d->tsc.offset);
 }
 
-uint64_t domain_tsc_deadline(const struct domain *d, uint64_t tsc)
+/* The first time at or after now at which left more ticks of khz have passed. */
+/*@ requires khz != 0 && now <= CENTURIES_NS;
+    assigns \nothing;
+    ensures never_early: \result == TIME_NEVER || (\result - now) * khz >= left * 1000000;
+    ensures not_late: \result == TIME_NEVER || (\result - now) * khz < left * 1000000 + khz;
+    ensures never: \result == TIME_NEVER <==> left / khz >= CENTURIES_NS / 1000000; */
+static uint64_t time_after(uint64_t now, uint64_t left, uint32_t khz)
 {
-    uint64_t now = port_time_now(), have = domain_tsc_read(d), khz = domain_tsc_khz(d);
-    uint64_t left, ms;
+    uint64_t ms = left / khz, rest = left % khz, ns;
 
-    if (tsc <= have) {
-        return now;
-    }
-    left = tsc - have;
-    ms = left / khz;
+    //@ assert ms * khz + rest == left && rest < khz;
     if (ms >= CENTURIES_NS / 1000000) {
         return TIME_NEVER;
     }
-    return now + ms * 1000000 + ((left % khz) * 1000000 + khz - 1) / khz;
+    ns = quotient_u32(rest * 1000000 + khz - 1, khz);
+    //@ assert rest * 1000000 <= ns * khz < rest * 1000000 + khz;
+    return now + ms * 1000000 + ns;
+}
+
+uint64_t domain_tsc_deadline(const struct domain *d, uint64_t tsc)
+{
+    uint64_t now = port_time_now(), have = domain_tsc_read(d);
+
+    return tsc <= have ? now : time_after(now, tsc - have, domain_tsc_khz(d));
 }
