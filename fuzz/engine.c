@@ -170,6 +170,15 @@ static void leave(struct port_guest *g, uint8_t reason, struct guest_exit *out)
     out->cs_l = true;
 }
 
+/* How long a vCPU that does not stay halted runs before it leaves again: longer and longer,
+ * for a second may pass. */
+static uint64_t restless_ns(uint32_t spins)
+{
+    uint32_t times = spins > SPINS_MAX ? spins - SPINS_MAX : 0;
+
+    return UINT64_C(10000) << (times < 7 * 16 ? times / 16 : 7);
+}
+
 static void rest(struct vcpu *v, struct guest_regs *regs, const struct guest_entry *in,
                  struct guest_exit *out)
 {
@@ -180,7 +189,7 @@ static void rest(struct vcpu *v, struct guest_regs *regs, const struct guest_ent
         return;
     }
     if (exec_over() || ++g->spins > SPINS_MAX) {
-        world_advance(10000);
+        world_advance(restless_ns(g->spins));
         exec_restless(v);
         leave(g, EXIT_PREEMPTED, out);
         return;

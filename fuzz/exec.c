@@ -14,7 +14,7 @@
 #include "hostsim/world/world_impl.h"
 #include "x86/hvm/hvm.h"
 
-#define STALLS_MAX 100000u
+#define STALLS_MAX 2000u
 
 struct exec exec;
 struct exec_stats exec_stats;
