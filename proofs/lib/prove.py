@@ -26,7 +26,7 @@ import tools  # noqa: E402
 PROOFS = tools.PROOFS
 ROOT = os.environ.get("CORBEL_ROOT", os.path.dirname(PROOFS))
 WP = ["-warn-unsigned-overflow", "-wp", "-wp-rte", "-wp-model", "Typed", "-wp-par", "1"]
-PROVERS = "cvc5,z3,cvc4"
+PROVERS = "cvc5-quick,z3-quick,cvc5,cvc4,z3"
 # Seconds of wall clock for one goal and prover: what is not proved within the first is
 # tried again with the next, which takes what is proved already from a cache of this run.
 # A loaded machine needs the last.
