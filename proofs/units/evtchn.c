@@ -14,5 +14,10 @@ void evtchn_fifo_clear_pending(struct domain *d, uint32_t port, struct evtchn *c
     assigns events; */
 bool evtchn_2l_clear_pending(struct domain *d, uint32_t port);
 
+/*@ requires \valid(d) && held(&d->evtchn.lock) && \valid(chn);
+    terminates \true;
+    assigns chn->pending, chn->last_vcpu, chn->last_priority, events; */
+void evtchn_raise(struct domain *d, uint32_t port, struct evtchn *chn);
+
 #include "../../src/core/evtchn/evtchn.c"
 #include "../../src/core/evtchn/evtchn_send.c"

@@ -122,7 +122,20 @@ int evtchn_init(struct domain *d, uint32_t max_port)
     return 0;
 }
 
-int evtchn_take(struct domain *d, uint32_t *port, struct evtchn **out)
+/*@ requires table_of(d) && held(&d->evtchn.lock) && port_place(port);
+    terminates \true;
+    assigns *port, d->evtchn.active, d->evtchn.free_hint, d->evtchn.valid_ports,
+        d->evtchn.group[0 .. 1], d->evtchn.group[0 .. 1][0 .. EVTCHN_BUCKETS_PER_GROUP - 1];
+    ensures \result == 0 || \result == -XEN_EINVAL || \result == -XEN_ENOSPC ||
+        \result == -XEN_ENOMEM;
+    ensures INV_EVT_4: d->evtchn.active == \old(d->evtchn.active) + (\result == 0 ? 1 : 0);
+    ensures grows: \forall struct domain *r, integer p; is_domain(r) && has_port{Pre}(r, p) ==>
+        has_port(r, p) && port_entry(r, p) == port_entry{Pre}(r, p);
+    ensures tables: \forall struct domain *r; is_domain(r) && port_table{Pre}(r) ==>
+        port_table(r);
+    ensures was_free: \result == 0 ==> has_port(d, *port) && d->state == DOMAIN_ALIVE &&
+        port_entry(d, *port)->state == EVTCHN_FREE && own_entry(port_entry(d, *port)); */
+int evtchn_take(struct domain *d, uint32_t *port)
 {
     struct evtchn_table *t = &d->evtchn;
     uint32_t limit = port_limit(d);
@@ -133,7 +146,7 @@ int evtchn_take(struct domain *d, uint32_t *port, struct evtchn **out)
         return -XEN_EINVAL;
     }
     for (uint32_t p = t->free_hint; p < limit; p++) {
-        struct evtchn *chn;
+        const struct evtchn *chn;
 
         if (p >= t->valid_ports) {
             int rc = grow(d);
@@ -157,9 +170,7 @@ int evtchn_take(struct domain *d, uint32_t *port, struct evtchn **out)
             t->free_hint = p + 1;
         }
         t->active++;
-        chn->priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
         *port = p;
-        *out = chn;
         return 0;
     }
     return -XEN_ENOSPC;
@@ -168,7 +179,8 @@ int evtchn_take(struct domain *d, uint32_t *port, struct evtchn **out)
 /*@ requires \valid(d) && held(&d->evtchn.lock);
     requires \valid(chn) && \separated(chn, d) && chn->state > EVTCHN_RESERVED;
     requires INV_EVT_4: d->evtchn.active > 0;
-    assigns *chn, d->evtchn.active, d->evtchn.free_hint, events;
+    assigns chn->state, chn->consumer, chn->vcpu, chn->remote_port, chn->remote_domid,
+        chn->pending, d->evtchn.active, d->evtchn.free_hint, events;
     ensures chn->state == EVTCHN_FREE && chn->consumer == CONSUMER_NONE && chn->vcpu == 0 &&
         chn->remote_port == 0 && chn->remote_domid == 0;
     ensures INV_EVT_4: d->evtchn.active == \old(d->evtchn.active) - 1;
@@ -213,29 +225,73 @@ static void unbind_own(struct domain *d, uint32_t port, const struct evtchn *chn
     }
 }
 
+/* Puts chn, d's port, back; rchn, which it was bound to, waits for d again. */
+/*@ requires \valid(d) && held(&d->evtchn.lock);
+    requires places: apart(chn, rchn, d, d) && apart(rchn, chn, d, d);
+    requires INV_EVT_1: chn->state == EVTCHN_INTERDOMAIN && names(rchn, d, port);
+    requires INV_EVT_4: d->evtchn.active > 0;
+    assigns chn->state, chn->consumer, chn->vcpu, chn->remote_port, chn->remote_domid,
+        chn->pending, rchn->state, rchn->remote_port, d->evtchn.active, d->evtchn.free_hint,
+        events;
+    ensures chn->state == EVTCHN_FREE;
+    ensures rchn->state == EVTCHN_UNBOUND;
+    ensures rchn->remote_domid == d->id;
+    ensures INV_EVT_4: d->evtchn.active == \old(d->evtchn.active) - 1;
+    ensures locked: held(&d->evtchn.lock); */
+static void part(struct domain *d, uint32_t port, struct evtchn *chn, struct evtchn *rchn)
+{
+    rchn->state = EVTCHN_UNBOUND;
+    rchn->remote_port = 0;
+    evtchn_drop(d, port, chn);
+}
+
+/* Closes d's port if it is bound to one of rd's. Both are locked. */
+/*@ requires table_of(d) && table_of(rd) && same_or_apart(d, rd) && held(&d->evtchn.lock);
+    requires INV_EVT_1: bound_to(d, port, rd) ==> has_port(rd, peer_of(d, port)) &&
+        names_peer(rd, peer_of(d, port), d, port);
+    requires INV_EVT_4: bound_to(d, port, rd) ==> d->evtchn.active > 0;
+    requires places: bound_to(d, port, rd) ==>
+        apart(port_entry(d, port), port_entry(rd, peer_of(d, port)), d, rd) &&
+        apart(port_entry(rd, peer_of(d, port)), port_entry(d, port), d, rd);
+    assigns port_entry(d, port)->state, port_entry(d, port)->consumer, port_entry(d, port)->vcpu,
+        port_entry(d, port)->remote_port, port_entry(d, port)->remote_domid,
+        port_entry(d, port)->pending, port_entry(rd, peer_of(d, port))->state,
+        port_entry(rd, peer_of(d, port))->remote_port, d->evtchn.active, d->evtchn.free_hint,
+        events;
+    ensures \result <==> \old(bound_to(d, port, rd));
+    ensures closed: \result ==> port_entry(d, port)->state == EVTCHN_FREE;
+    ensures waits: \result ==>
+        port_entry(rd, \old(peer_of(d, port)))->state == EVTCHN_UNBOUND &&
+        port_entry(rd, \old(peer_of(d, port)))->remote_domid == d->id;
+    ensures INV_EVT_4: d->evtchn.active == \old(d->evtchn.active) - (\result ? 1 : 0);
+    ensures locked: held(&d->evtchn.lock); */
+static bool close_pair(struct domain *d, uint32_t port, struct domain *rd)
+{
+    struct evtchn *chn = evtchn_lookup(d, port), *rchn;
+
+    if (chn == NULL || chn->state != EVTCHN_INTERDOMAIN || chn->remote_domid != rd->id) {
+        return false;
+    }
+    rchn = evtchn_lookup(rd, chn->remote_port);
+    /* INV-EVT-1 */
+    check(rchn != NULL && rchn->state == EVTCHN_INTERDOMAIN && rchn->remote_domid == d->id &&
+          rchn->remote_port == port);
+    part(d, port, chn, rchn);
+    return true;
+}
+
 /* One attempt at an interdomain port, whose peer was seen in domain peer: true
  * iff the port is done with. */
 static bool close_interdomain(struct domain *d, uint32_t port, domid_t peer)
 {
     struct domain *rd = domain_get(peer);
-    struct evtchn *chn, *rchn;
-    bool done = false;
+    bool done;
 
     if (rd == NULL) {
         return false;
     }
     lock_pair(&d->evtchn.lock, &rd->evtchn.lock);
-    chn = evtchn_lookup(d, port);
-    if (chn != NULL && chn->state == EVTCHN_INTERDOMAIN && chn->remote_domid == peer) {
-        rchn = evtchn_lookup(rd, chn->remote_port);
-        /* INV-EVT-1 */
-        check(rchn != NULL && rchn->state == EVTCHN_INTERDOMAIN && rchn->remote_domid == d->id &&
-              rchn->remote_port == port);
-        rchn->state = EVTCHN_UNBOUND;
-        rchn->remote_port = 0;
-        evtchn_drop(d, port, chn);
-        done = true;
-    }
+    done = close_pair(d, port, rd);
     unlock_pair(&d->evtchn.lock, &rd->evtchn.lock);
     domain_put(rd);
     return done;

@@ -30,14 +30,27 @@ _Static_assert(ARRAY_SIZE(((struct vcpu *)NULL)->fifo_queue_tail) == EVTCHN_FIFO
     predicate fifo_pages{L}(struct domain *d) = \valid_read(d) && \valid_read(d->evtchn.fifo) &&
         d->evtchn.fifo->pages <= FIFO_PAGES &&
         \forall integer i; 0 <= i < d->evtchn.fifo->pages ==>
-            \valid(d->evtchn.fifo->page[i] + (0 .. FIFO_WORDS_PER_PAGE - 1)); */
+            \valid(d->evtchn.fifo->page[i] + (0 .. FIFO_WORDS_PER_PAGE - 1));
+    predicate has_word{L}(struct domain *d, integer port) =
+        port / FIFO_WORDS_PER_PAGE < d->evtchn.fifo->pages;
+    logic event_word_t *event_word{L}(struct domain *d, integer port) =
+        &d->evtchn.fifo->page[port / FIFO_WORDS_PER_PAGE][port % FIFO_WORDS_PER_PAGE];
+    logic integer word_at{L}(struct domain *d, integer port) =
+        port / FIFO_WORDS_PER_PAGE < d->evtchn.fifo->pages ? *event_word(d, port) : 0;
+    // The place of a queue's end, which names a port whose word exists, if any.
+    predicate queue{L}(struct domain *d, struct vcpu *v, integer priority) = \valid(v) &&
+        0 <= priority <= EVTCHN_FIFO_PRIORITY_MIN && (v->fifo_queue_tail[priority] != 0 ==>
+            has_word(d, v->fifo_queue_tail[priority]));
+    // The end of the queue that an entry was in last.
+    logic integer tail_of{L}(struct domain *d, struct evtchn *e) =
+        d->vcpu[e->last_vcpu] == \null ? 0 :
+        d->vcpu[e->last_vcpu]->fifo_queue_tail[e->last_priority]; */
 
 /* NULL when the guest has not given the page yet. */
 /*@ requires fifo_pages(d);
     assigns \nothing;
-    ensures \result == \null <==> port / FIFO_WORDS_PER_PAGE >= d->evtchn.fifo->pages;
-    ensures \result != \null ==> \valid(\result) && \result ==
-        &d->evtchn.fifo->page[port / FIFO_WORDS_PER_PAGE][port % FIFO_WORDS_PER_PAGE]; */
+    ensures \result == \null <==> !has_word(d, port);
+    ensures \result != \null ==> \valid(\result) && \result == event_word(d, port); */
 static event_word_t *word_of(const struct domain *d, uint32_t port)
 {
     const struct evtchn_fifo *f = d->evtchn.fifo;
@@ -75,6 +88,11 @@ bool evtchn_fifo_pending(const struct domain *d, uint32_t port, const struct evt
 }
 
 /* The guest unlinks the word itself and ignores it then. */
+/*@ requires fifo_pages(d) && \valid(chn);
+    assigns chn->pending, *event_word(d, port);
+    ensures chn->pending == 0;
+    ensures cleared: has_word(d, port) ==>
+        word_at(d, port) == (\old(word_at(d, port)) & 0x7fffffff); */
 void evtchn_fifo_clear_pending(struct domain *d, uint32_t port, struct evtchn *chn)
 {
     event_word_t *word = word_of(d, port);
@@ -142,40 +160,70 @@ static bool link_tail(event_word_t *word, uint32_t port)
     return false;
 }
 
+/* Where port was the last of a queue, that queue is empty: the word must not be taken
+ * for its tail once it is in another queue. */
+/*@ requires \valid_read(d) && \valid_read(chn);
+    requires chn->last_vcpu < MAX_VCPUS && chn->last_priority <= EVTCHN_FIFO_PRIORITY_MIN;
+    requires d->vcpu[chn->last_vcpu] == \null ||
+        (\valid(d->vcpu[chn->last_vcpu]) && \separated(d->vcpu[chn->last_vcpu], chn));
+    assigns d->vcpu[chn->last_vcpu]->fifo_queue_tail[chn->last_priority];
+    ensures kept: d->vcpu[chn->last_vcpu] == \null ||
+        d->vcpu[chn->last_vcpu]->fifo_queue_tail[chn->last_priority] ==
+        (\old(tail_of(d, chn)) == port ? 0 : \old(tail_of(d, chn))); */
+static void leave_queue(struct domain *d, uint32_t port, const struct evtchn *chn)
+{
+    struct vcpu *old = d->vcpu[chn->last_vcpu];
+
+    if (old != NULL && old->fifo_queue_tail[chn->last_priority] == port) {
+        old->fifo_queue_tail[chn->last_priority] = 0;
+    }
+}
+
+/* Puts port at the end of v's queue of this priority; true iff the queue was empty, so
+ * that port is its head. Whatever the guest left in the words, nothing else changes. */
+/*@ requires fifo_pages(d) && queue(d, v, priority) && \valid(cb) && port <= WORD_LINK;
+    requires places: \separated(cb, v) && (v->fifo_queue_tail[priority] != 0 ==>
+        \separated(event_word(d, v->fifo_queue_tail[priority]), v) &&
+        \separated(event_word(d, v->fifo_queue_tail[priority]), cb) &&
+        \separated(event_word(d, v->fifo_queue_tail[priority]), d->evtchn.fifo));
+    assigns v->fifo_queue_tail[priority], cb->head[priority],
+        *event_word(d, v->fifo_queue_tail[priority]);
+    ensures last: v->fifo_queue_tail[priority] == port;
+    ensures \result <==> !\old(v->fifo_queue_tail[priority] != 0 &&
+        (*event_word(d, v->fifo_queue_tail[priority]) & WORD_LINKED) != 0);
+    ensures head: cb->head[priority] == (\result ? port : \old(cb->head[priority]));
+    ensures linked: !\result ==>
+        (*event_word(d, \old(v->fifo_queue_tail[priority])) & WORD_LINK) == port; */
+static bool append(struct domain *d, struct vcpu *v, struct evtchn_fifo_control_block *cb,
+                   uint8_t priority, uint32_t port)
+{
+    uint32_t tail = v->fifo_queue_tail[priority];
+    bool linked = tail != 0 && link_tail(word_of(d, tail), port);
+
+    if (!linked) {
+        store_u32(&cb->head[priority], port);
+    }
+    v->fifo_queue_tail[priority] = port;
+    return !linked;
+}
+
 /* Appends a pending, unmasked port to the queue it belongs to, unless it is in
  * one already. Without a control block nothing can be said to v: the port is
  * linked when the block comes (relink()). */
 static void link_port(struct domain *d, struct vcpu *v, uint32_t port, struct evtchn *chn)
 {
     struct evtchn_fifo_control_block *cb;
-    event_word_t *word = word_of(d, port);
-    struct vcpu *old;
-    uint32_t *tail;
     uint32_t bit = 1u << chn->priority;
-    bool linked = false;
 
     if (v == NULL || v->fifo_control == NULL ||
-        (fetch_or_u32(word, WORD_LINKED) & WORD_LINKED) != 0) {
+        (fetch_or_u32(word_of(d, port), WORD_LINKED) & WORD_LINKED) != 0) {
         return;
     }
     cb = v->fifo_control;
-    /* Where port was the last of a queue, that queue is empty: the word must not
-     * be taken for its tail once it is in another queue. */
-    old = d->vcpu[chn->last_vcpu];
-    if (old != NULL && old->fifo_queue_tail[chn->last_priority] == port) {
-        old->fifo_queue_tail[chn->last_priority] = 0;
-    }
+    leave_queue(d, port, chn);
     chn->last_vcpu = v->id;
     chn->last_priority = chn->priority;
-    tail = &v->fifo_queue_tail[chn->priority];
-    if (*tail != 0) {
-        linked = link_tail(word_of(d, *tail), port);
-    }
-    if (!linked) {
-        store_u32(&cb->head[chn->priority], port);
-    }
-    *tail = port;
-    if (!linked && (fetch_or_u32(&cb->ready, bit) & bit) == 0) {
+    if (append(d, v, cb, chn->priority, port) && (fetch_or_u32(&cb->ready, bit) & bit) == 0) {
         evtchn_upcall(v);
     }
 }

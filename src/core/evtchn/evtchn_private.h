@@ -30,6 +30,12 @@ struct evtchn_fifo {
             group_of(d->evtchn.group[1],
                      (d->evtchn.valid_ports - PORTS_PER_GROUP) / EVTCHN_PER_BUCKET)); */
 
+/*@ axiomatic Domains {
+    // The domains, and the entries in the pages of their tables.
+    predicate is_domain(struct domain *d);
+    predicate is_entry(struct evtchn *e);
+} */
+
 /*@ logic struct evtchn *port_entry{L}(struct domain *d, integer port) =
         &d->evtchn.group[port / PORTS_PER_GROUP][port % PORTS_PER_GROUP / EVTCHN_PER_BUCKET]
             [port % EVTCHN_PER_BUCKET];
@@ -49,6 +55,28 @@ struct evtchn_fifo {
         (global_virq(e->remote_port) ==> records(d->vcpu[0], e, port)) &&
         (!global_virq(e->remote_port) ==> records(d->vcpu[e->vcpu], e, port)); */
 
+/*@ // An entry is no part of a domain, nor of another entry.
+    predicate own_entry(struct evtchn *e) = \valid(e) && is_entry(e) &&
+        (\forall struct domain *d; is_domain(d) ==> \separated(e, d)) &&
+        (\forall struct evtchn *o; is_entry(o) && o != e ==> \separated(e, o));
+    predicate table_of{L}(struct domain *d) = \valid(d) && is_domain(d) && port_table(d);
+    predicate same_or_apart(struct domain *d, struct domain *r) = d == r || \separated(d, r);
+    // Where a new port is written: no part of a domain, nor of an entry.
+    predicate port_place(uint32_t *port) = \valid(port) &&
+        (\forall struct domain *r; is_domain(r) ==> \separated(r, port)) &&
+        (\forall struct evtchn *e; is_entry(e) ==> \separated(e, port));
+    // Entry e is another one than f, and no part of domains d and r.
+    predicate apart(struct evtchn *e, struct evtchn *f, struct domain *d, struct domain *r) =
+        \valid(e) && e != f && \separated(e, f) && \separated(e, d) && \separated(e, r);
+    // Entry e is bound to port q of r; so is port p of d; so it is to any port of r's.
+    predicate names{L}(struct evtchn *e, struct domain *r, integer q) =
+        e->state == EVTCHN_INTERDOMAIN && e->remote_domid == r->id && e->remote_port == q;
+    predicate names_peer{L}(struct domain *d, integer p, struct domain *r, integer q) =
+        names(port_entry(d, p), r, q);
+    logic integer peer_of{L}(struct domain *d, integer p) = port_entry(d, p)->remote_port;
+    predicate bound_to{L}(struct domain *d, integer p, struct domain *r) = has_port(d, p) &&
+        names_peer(d, p, r, peer_of(d, p)); */
+
 /* For the proofs: what changes behind the functions that are known by contract (ports, the
  * guest's words, vCPUs that are told), and a port that was made for a caller who was not told
  * yet, or 0. */
@@ -61,8 +89,9 @@ struct evtchn_fifo {
 struct evtchn *evtchn_slot(const struct domain *d, uint32_t port);
 /* The entry of a port that a guest names: never port 0. */
 struct evtchn *evtchn_lookup(const struct domain *d, uint32_t port);
-/* Finds the lowest free port, growing the table; the caller sets its state. */
-int evtchn_take(struct domain *d, uint32_t *port, struct evtchn **out);
+/* Finds the lowest free port, growing the table, and counts it as active; the caller
+ * fills its entry. -XEN_EINVAL (d is dying), -XEN_ENOSPC, -XEN_ENOMEM or 0. */
+int evtchn_take(struct domain *d, uint32_t *port);
 /* Puts a port back that is bound to nothing any more. */
 void evtchn_drop(struct domain *d, uint32_t port, struct evtchn *chn);
 /* No lock held: unbinds and frees a port. -XEN_EINVAL when it is not in use,
