@@ -46,8 +46,8 @@ uint64_t p2m_table_limit(const struct domain *d)
     ensures !held(&d->p2m.lock);
     ensures outside: g.v >= P2M_GFN_LIMIT ==>
         \result.type == P2M_INVALID && \result.mfn.v == MFN_INVALID_V;
-    ensures none: without_frame(\result.type) || \result.type == P2M_INVALID ==>
-        \result.order <= 27; */
+    ensures none: without_frame(\result.type) ==> \result.mfn.v == MFN_INVALID_V;
+    ensures \result.order <= 27; */
 struct p2m_entry p2m_peek(struct domain *d, gfn_t g)
 {
     struct p2m_entry e = {.mfn = mfn_invalid(), .type = P2M_INVALID};
@@ -138,18 +138,21 @@ static int change(struct domain *d, const struct p2m_change *c, struct p2m_entry
     return rc;
 }
 
-/*@ requires order <= P2M_1G;
+/*@ requires order == P2M_4K || order == P2M_2M || order == P2M_1G;
     assigns \nothing;
     ensures within: \result ==> g.v + (1 << order) <= P2M_GFN_LIMIT;
-    ensures aligned: \result ==> aligned(g.v, 1 << order);
+    ensures aligned: \result ==> g.v % (1 << order) == 0;
     ensures frame: \result && !without_frame(type) ==>
-        aligned(m.v, 1 << order) && m.v != MFN_INVALID_V;
+        m.v % (1 << order) == 0 && m.v != MFN_INVALID_V;
     ensures INV_P2M_3: \result && (with_reference(type) || type == P2M_SHARED) ==> order == P2M_4K;
     ensures \result ==> P2M_INVALID < type < P2M_TYPES; */
 bool p2m_leaf_possible(gfn_t g, mfn_t m, unsigned order, enum p2m_type type)
 {
     uint64_t inner = (UINT64_C(1) << order) - 1;
 
+    //@ assert order == 0 ==> inner == 0;
+    //@ assert order == 9 ==> inner == 0x1ff;
+    //@ assert order == 18 ==> inner == 0x3ffff;
     switch (type) {
     case P2M_RAM_RW:
     case P2M_RAM_RO:

@@ -77,13 +77,22 @@ struct p2m_entry p2m_entry_at(const struct p2m_place *w, uint64_t g)
 
 /* One loop for all four levels, which nothing leaves but the result: most of what a guest
  * passes to a hypercall is looked up here. */
-__attribute__((flatten)) struct p2m_entry p2m_find(const struct p2m *p, uint64_t g)
+/*@ requires \valid_read(p);
+    assigns \nothing;
+    ensures \result.order <= 27 && \result.order % 9 == 0;
+    ensures none: without_frame(\result.type) ==> \result.mfn.v == MFN_INVALID_V;
+    ensures frame: \result.mfn.v == MFN_INVALID_V ||
+        \result.mfn.v <= 0xffffffffff + g % span_of(\result.order / 9); */
+struct p2m_entry p2m_find(const struct p2m *p, uint64_t g)
 {
     struct p2m_entry e = {.mfn = mfn_invalid(), .type = P2M_INVALID};
     unsigned level = P2M_ROOT_LEVEL;
     mfn_t table = p->root;
     struct p2m_slot s;
 
+    /*@ loop invariant level <= P2M_ROOT_LEVEL;
+        loop assigns level, table, s;
+        loop variant level; */
     for (;; level--) {
         s = arch_p2m_decode(p->format, load_u64(table_slot(table, g, level)), level);
         if (!s.present || s.leaf) {
@@ -156,7 +165,15 @@ static void count_leaf(struct p2m *p, uint64_t entry, unsigned level, bool add)
 void p2m_slot_write(struct p2m *p, uint64_t *slot, unsigned level, uint64_t entry)
 {
     count_leaf(p, load_u64(slot), level, false);
+    /*@ assert \forall integer t; 0 <= t < P2M_TYPES ==> p->pages[t] ==
+            \at(p->pages[t], Pre) - maps(p->format, *slot, level, t); */
+    //@ ghost L: ;
     count_leaf(p, entry, level, true);
+    //@ assert *slot == \at(*slot, Pre);
+    /*@ assert \forall integer t; 0 <= t < P2M_TYPES ==> p->pages[t] ==
+            \at(p->pages[t], L) + maps(p->format, entry, level, t); */
+    /*@ assert \forall integer t; 0 <= t < P2M_TYPES ==> p->pages[t] == \at(p->pages[t], Pre) -
+            maps(p->format, \at(*slot, Pre), level, t) + maps(p->format, entry, level, t); */
     store_u64(slot, entry);
 }
 
@@ -167,26 +184,42 @@ void p2m_slot_write(struct p2m *p, uint64_t *slot, unsigned level, uint64_t entr
     assigns table[0 .. P2M_SLOTS - 1];
     ensures empty: !s.present ==> \forall integer i; 0 <= i < P2M_SLOTS ==> table[i] == 0;
     ensures pieces: s.present ==> \forall integer i; 0 <= i < P2M_SLOTS ==>
-        entry_leaf(p->format, table[i], level - 1) && entry_type_of(table[i]) == s.type &&
-        entry_mfn_of(table[i]) ==
-            (without_frame(s.type) ? 0 : s.mfn.v + i * span_of(level - 1)); */
+        entry_leaf(p->format, table[i], level - 1) && entry_type_of(table[i]) == s.type;
+    ensures none: s.present && without_frame(s.type) ==>
+        \forall integer i; 0 <= i < P2M_SLOTS ==> entry_mfn_of(table[i]) == 0;
+    ensures frames: s.present && !without_frame(s.type) ==>
+        \forall integer i; 0 <= i < P2M_SLOTS ==>
+            entry_mfn_of(table[i]) == piece(s.mfn.v, i, level); */
 static void table_fill(const struct p2m *p, uint64_t *table, struct p2m_slot s, unsigned level)
 {
     uint64_t span = p2m_span(level - 1);
 
-    //@ assert span == span_of(level - 1) && (span == 1 || span == 512 || span == 262144);
+    //@ assert level == 1 ==> span == 1;
+    //@ assert level == 2 ==> span == 512;
+    //@ assert level == 3 ==> span == 262144;
     /*@ loop invariant i <= P2M_SLOTS;
         loop invariant !s.present ==> \forall integer k; 0 <= k < i ==> table[k] == 0;
         loop invariant leaves: s.present ==> \forall integer k; 0 <= k < i ==>
             entry_leaf(p->format, table[k], level - 1) && entry_type_of(table[k]) == s.type;
-        loop invariant frames: s.present ==> \forall integer k; 0 <= k < i ==>
-            entry_mfn_of(table[k]) == (without_frame(s.type) ? 0 : s.mfn.v + k * span);
+        loop invariant none: s.present && without_frame(s.type) ==>
+            \forall integer k; 0 <= k < i ==> entry_mfn_of(table[k]) == 0;
+        loop invariant frames: s.present && !without_frame(s.type) ==>
+            \forall integer k; 0 <= k < i ==> entry_mfn_of(table[k]) == piece(s.mfn.v, k, level);
         loop assigns i, table[0 .. P2M_SLOTS - 1];
         loop variant P2M_SLOTS - i; */
     for (uint64_t i = 0; i < P2M_SLOTS; i++) {
         if (s.present) {
+            //@ assert span == 1 ==> i * span == i;
+            //@ assert span == 512 ==> i * span == i * 512;
+            //@ assert span == 262144 ==> i * span == i * 262144;
             //@ assert 0 <= i * span <= 133955584;
+            //@ assert s.mfn.v + i * span == piece(s.mfn.v, i, level);
             table[i] = p2m_leaf(p, mfn(s.mfn.v + i * span), s.type, level - 1);
+            //@ assert without_frame(s.type) ==> entry_mfn_of(table[i]) == 0;
+            /*@ assert !without_frame(s.type) ==>
+                    entry_mfn_of(table[i]) == piece(s.mfn.v, i, level); */
+            /*@ assert !without_frame(s.type) ==> \forall integer k; 0 <= k < i ==>
+                    entry_mfn_of(table[k]) == piece(s.mfn.v, k, level); */
         } else {
             table[i] = arch_p2m_empty(p->format);
         }
@@ -235,17 +268,28 @@ int p2m_reach(struct domain *d, uint64_t g, unsigned level, uint64_t **slot)
     return 0;
 }
 
-static bool table_is_empty(const struct p2m *p, const uint64_t *slot)
+/*@ requires \valid_read(table + (0 .. P2M_SLOTS - 1));
+    assigns \nothing;
+    ensures \result <==> \forall integer i; 0 <= i < P2M_SLOTS ==> table[i] == empty; */
+static bool all_empty(const uint64_t *table, uint64_t empty)
 {
-    const uint64_t *table = (const uint64_t *)((uintptr_t)slot & PAGE_MASK);
-    uint64_t empty = arch_p2m_empty(p->format);
-
+    /*@ loop invariant i <= P2M_SLOTS;
+        loop invariant \forall integer k; 0 <= k < i ==> table[k] == empty;
+        loop assigns i;
+        loop variant P2M_SLOTS - i; */
     for (unsigned i = 0; i < P2M_SLOTS; i++) {
         if (load_u64(&table[i]) != empty) {
             return false;
         }
     }
     return true;
+}
+
+static bool table_is_empty(const struct p2m *p, const uint64_t *slot)
+{
+    const uint64_t *table = (const uint64_t *)((uintptr_t)slot & PAGE_MASK);
+
+    return all_empty(table, arch_p2m_empty(p->format));
 }
 
 void p2m_prune(struct p2m *p, uint64_t g, struct p2m_removed *r)
@@ -366,12 +410,24 @@ void p2m_finish(struct domain *d, const struct p2m_removed *r, bool keep_old)
 }
 
 /* Eight slots at once: most of most tables is empty. */
+/*@ requires \valid_read(slot + (0 .. 7));
+    assigns \nothing;
+    ensures \result <==> \forall integer i; 0 <= i < 8 ==> slot[i] == empty; */
 static bool eight_empty(const uint64_t *slot, uint64_t empty)
 {
     uint64_t differ = 0;
 
+    /*@ loop invariant i <= 8;
+        loop invariant differ == 0 <==> \forall integer k; 0 <= k < i ==> slot[k] == empty;
+        loop assigns i, differ;
+        loop variant 8 - i; */
     for (unsigned i = 0; i < 8; i++) {
-        differ |= load_u64(&slot[i]) ^ empty;
+        uint64_t bits = load_u64(&slot[i]) ^ empty;
+
+        //@ assert bits == (slot[i] ^ empty);
+        //@ assert bits == 0 <==> slot[i] == empty;
+        //@ assert (differ | bits) == 0 <==> differ == 0 && bits == 0;
+        differ |= bits;
     }
     return differ == 0;
 }

@@ -26,8 +26,10 @@ static inline uint64_t p2m_span(unsigned level)
 {
     uint64_t span = UINT64_C(1) << (9 * level);
 
-    //@ assert (level == 0 ==> span == 1) && (level == 1 ==> span == 512);
-    //@ assert (level == 2 ==> span == 262144) && (level == 3 ==> span == 134217728);
+    //@ assert level == 0 ==> span == 1;
+    //@ assert level == 1 ==> span == 512;
+    //@ assert level == 2 ==> span == 262144;
+    //@ assert level == 3 ==> span == 134217728;
     return span;
 }
 
@@ -56,7 +58,7 @@ struct p2m_place {
 /* g is below P2M_GFN_LIMIT and the root exists. */
 struct p2m_place p2m_walk(const struct p2m *p, uint64_t g);
 /* The same for who wants no more than what is there: p2m_entry_at() of the place. */
-struct p2m_entry p2m_find(const struct p2m *p, uint64_t g);
+struct p2m_entry p2m_find(const struct p2m *p, uint64_t g) __attribute__((flatten));
 
 /* The next leaf from *g's slot on, which *w names, in the same table. True: *w is where it
  * is, *g its first gfn from *g on; false: *g is where to go on. */
