@@ -136,14 +136,16 @@ static bool in_slot(const struct flight *f, uint64_t gva, size_t n, unsigned *sl
     return *slot < watch_of(f)->slots && *at + n <= f->call[*slot].arg_len;
 }
 
-/* The range lies in a list of the running entry, and is not as the executor wrote it. */
+/* What was read is the first number of a list of the running entry, which is all that the
+ * model asks for, and not what the executor wrote there. */
 static bool list_differs(const struct flight *f, uint64_t gva, const void *bytes, size_t n)
 {
     unsigned nth = watch_of(f)->entry;
     uint64_t at = gva - arg_base(f->vcpu) - ARG_LIST - nth * ARG_SLOT;
 
-    return nth < watch_of(f)->slots && at < sizeof(f->call[0].list) &&
-           n <= sizeof(f->call[0].list) - at && memcmp(f->call[nth].list + at, bytes, n) != 0;
+    return nth < watch_of(f)->slots && at < f->call[nth].lists * ARG_LIST_BYTES &&
+           at % ARG_LIST_BYTES == 0 && n <= ARG_LIST_BYTES &&
+           memcmp(f->call[nth].list + at, bytes, n) != 0;
 }
 
 /* Has the argument in that slot a word that points into the argument itself? What is read

@@ -155,13 +155,16 @@ if [ $failed != 0 ] || [ "$executions" -lt $((seconds * ${CORBEL_FUZZ_MINIMUM:-2
     exit 1
 fi
 if [ "$crashes" != 0 ] || [ "$hangs" != 0 ]; then
+    shown=0
     for f in "$out"/sync/*/crashes/id* "$out"/sync/*/hangs/id*; do
         [ -f "$f" ] || continue
         if [ $preset = afl ]; then
             echo "campaign: $build/fuzz/fuzz_tool replay '$f'" >&2
-            # All that it takes to see it again elsewhere.
+            shown=$((shown + 1))
+            [ $shown -le 3 ] || continue
+            # All that it takes to see it again elsewhere; a hang would not end by itself.
             "$build/fuzz/fuzz_tool" print "$f" >&2 || true
-            "$build/fuzz/fuzz_tool" replay "$f" 2>&1 | tail -1 >&2 || true
+            timeout 20 "$build/fuzz/fuzz_tool" replay "$f" 2>&1 | tail -1 >&2 || true
         else
             echo "campaign: $build/fuzz/$harness '$f'" >&2
             base64 -w 76 "$f" | head -50 >&2

@@ -17,7 +17,8 @@ struct call {
     uint64_t nr, reg[6];
     uint64_t gva; /* of its structure */
     uint8_t arg[ARG_SLOT];
-    uint8_t list[ARG_LISTS * ARG_LIST_BYTES]; /* the lists that it points to */
+    uint8_t list[ARG_LISTS * ARG_LIST_BYTES]; /* the lists that it points to ... */
+    unsigned lists;                           /* ... so many */
     size_t arg_len;
     uint32_t elements;
     uint64_t value[OP_FIELDS];
@@ -90,8 +91,8 @@ void calls_arm(const struct flight *f, unsigned slots);
 /* The arguments of call nth as the hypervisor read them, and with what it wrote there. */
 const uint8_t *calls_in(const struct flight *f, unsigned nth);
 const uint8_t *calls_out(const struct flight *f, unsigned nth);
-/* Did call nth have other lists than the executor gave it: an earlier entry of its multicall
- * may write over them, or over the pointers to them. */
+/* Did call nth have a list with another address, or another first number, than the executor gave
+ * it: an earlier entry of its multicall may write over them, or over the pointers to them. */
 bool calls_lists_moved(const struct flight *f, unsigned nth);
 /* Was f's call never continued? */
 bool calls_once(const struct flight *f);

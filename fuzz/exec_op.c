@@ -131,8 +131,7 @@ static uint32_t filled(const struct call *c)
     return c->elements == 0 ? 1 : c->elements;
 }
 
-static void put_field(struct call *c, unsigned f, struct vcpu *v, const struct resolve_at *at,
-                      unsigned *lists)
+static void put_field(struct call *c, unsigned f, struct vcpu *v, const struct resolve_at *at)
 {
     const struct field_desc *d = &c->desc->field[f];
     unsigned stride = c->desc->arg_size;
@@ -160,11 +159,11 @@ static void put_field(struct call *c, unsigned f, struct vcpu *v, const struct r
         break;
     case IN_LIST:
         c->value[f] = item_of(c->op, f, 0, at);
-        put(c->arg + d->offset, put_list(c, f, v, at, (*lists)++), 8);
+        put(c->arg + d->offset, put_list(c, f, v, at, c->lists++), 8);
         break;
     case IN_REGLIST:
         c->value[f] = item_of(c->op, f, 0, at);
-        c->reg[d->offset] = put_list(c, f, v, at, (*lists)++);
+        c->reg[d->offset] = put_list(c, f, v, at, c->lists++);
         break;
     default:
         if (strcmp(d->name, "nr") == 0) {
@@ -194,11 +193,10 @@ static uint32_t elements_of(const struct op *op, const struct resolve_at *at)
 void call_build(struct call *c, const struct op *op, struct vcpu *v, unsigned slot)
 {
     struct resolve_at at = exec_at(v, slot);
-    unsigned lists = 0;
-
     c->op = op;
     c->desc = grammar_ops[op->code];
     c->nr = c->desc->nr;
+    c->lists = 0;
     memset(c->reg, 0, sizeof(c->reg));
     memset(c->value, 0, sizeof(c->value));
     c->elements = c->desc->batch ? elements_of(op, &at) : 1;
@@ -207,7 +205,7 @@ void call_build(struct call *c, const struct op *op, struct vcpu *v, unsigned sl
     memset(c->arg, 0, c->arg_len);
     put_sub(c);
     for (unsigned f = 0; grammar_has(c->desc, f); f++) {
-        put_field(c, f, v, &at, &lists);
+        put_field(c, f, v, &at);
     }
     if (c->desc->ptr_reg != NO_REG) {
         c->reg[c->desc->ptr_reg] = c->gva;
