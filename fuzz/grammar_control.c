@@ -51,7 +51,8 @@ static const uint64_t shadow_ops[] = {XEN_DOMCTL_SHADOW_OP_GET_ALLOCATION,
                                       XEN_DOMCTL_SHADOW_OP_OFF,
                                       XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY,
                                       XEN_DOMCTL_SHADOW_OP_ENABLE,
-                                      XEN_DOMCTL_SHADOW_OP_PEEK};
+                                      XEN_DOMCTL_SHADOW_OP_PEEK,
+                                      XEN_DOMCTL_SHADOW_OP_CLEAN};
 static const uint64_t cdf[] = {XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap,
                                XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap | XEN_DOMCTL_CDF_xs_domain,
                                XEN_DOMCTL_CDF_hvm, 0, 0xffff};
@@ -96,7 +97,8 @@ static const struct op_desc domctls[] = {
     DOMCTL(get_paging_mempool_size, D(paging_mempool.size, K_INT, 1)),
     DOMCTL(set_paging_mempool_size, D(paging_mempool.size, K_INT, 0x40000)),
     DOMCTL(shadow_op, E(dc_t, u.shadow_op.op, shadow_ops), D(shadow_op.mb, K_INT, 4),
-           D(shadow_op.mode, K_INT, 8)),
+           D(shadow_op.mode, K_INT, 8), D(shadow_op.pages, K_INT, 2048),
+           D(shadow_op.dirty_bitmap, K_GVA, 0)),
     DOMCTL(getpageframeinfo3, D(getpageframeinfo3.num, K_COUNT, 0),
            L(dc_t, u.getpageframeinfo3.array, K_GFN, 8, 0)),
     DOMCTL(irq_permission, D(irq_permission.pirq, K_INT, 32),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arith.h"
+#include "core/p2m/p2m_log.h"
 #include "core/state.h"
 #include "hostsim/engine/unicorn_guest.h"
 #include "hostsim/world/world.h"
@@ -131,12 +132,14 @@ static bool second_stage(struct port_guest *g, uint64_t la, const struct walk_re
         break;
     case WALK_WRITE:
         engine_drop_code(frame);
+        p2m_written(g->v->domain, gaddr_gfn(w->gpa));
         g->writable_epoch[frame] = g->epoch;
         entry->perms = PERM_READ | PERM_WRITE;
         break;
     case WALK_READ:
         entry->perms = PERM_READ;
-        if (w->dirty && w->writable && type_writable(e.type) && !has_code(frame)) {
+        if (w->dirty && w->writable && type_writable(e.type) && !has_code(frame) &&
+            !p2m_log_on(g->v->domain)) {
             g->writable_epoch[frame] = g->epoch; /* saves the miss of the first write */
             entry->perms |= PERM_WRITE;
         }
@@ -188,7 +191,7 @@ bool engine_tlb_fill(uc_engine *uc, uint64_t la, uc_mem_type type, uc_tlb_entry 
 }
 
 /* Host pointer to one byte's page as CPL 0 sees it, or NULL. */
-static uint8_t *host_byte(struct port_guest *g, uint64_t la, bool write, uint64_t *frame)
+static uint8_t *host_byte(struct port_guest *g, uint64_t la, bool write, uint64_t *frame, gfn_t *at)
 {
     struct walk_mode mode = engine_walk_mode(g, false);
     struct walk_result w;
@@ -201,6 +204,7 @@ static uint8_t *host_byte(struct port_guest *g, uint64_t la, bool write, uint64_
     if ((write ? !type_writable(e.type) : !type_readable(e.type)) || e.mfn.v >= engine_frames)
         return NULL;
     *frame = e.mfn.v;
+    *at = gaddr_gfn(w.gpa);
     return world_ram() + (e.mfn.v << PAGE_SHIFT) + (w.gpa.v & ~PAGE_MASK);
 }
 
@@ -208,10 +212,11 @@ bool engine_peek(struct port_guest *g, uint64_t la, void *dst, size_t n)
 {
     uint8_t *to = dst;
     uint64_t frame;
+    gfn_t at;
 
     while (n) {
         size_t chunk = min_u64(n, PAGE_SIZE - (la & ~PAGE_MASK));
-        const uint8_t *from = host_byte(g, la, false, &frame);
+        const uint8_t *from = host_byte(g, la, false, &frame, &at);
 
         if (!from)
             return false;
@@ -227,15 +232,17 @@ bool engine_poke(struct port_guest *g, uint64_t la, const void *src, size_t n)
 {
     const uint8_t *from = src;
     uint64_t frame;
+    gfn_t at;
 
     while (n) {
         size_t chunk = min_u64(n, PAGE_SIZE - (la & ~PAGE_MASK));
-        uint8_t *to = host_byte(g, la, true, &frame);
+        uint8_t *to = host_byte(g, la, true, &frame, &at);
 
         if (!to)
             return false;
         memcpy(to, from, chunk);
         engine_drop_code(frame);
+        p2m_written(g->v->domain, at);
         from += chunk;
         la += chunk;
         n -= chunk;

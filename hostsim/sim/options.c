@@ -29,6 +29,7 @@ enum option_id {
     OPT_MEM,
     OPT_SCHED,
     OPT_SILO,
+    OPT_WRITTEN,
     OPT_GDB,
     OPT_CONSOLE,
     OPT_QUIET,
@@ -52,6 +53,7 @@ static const struct option long_options[] = {
     {"mem", required_argument, NULL, OPT_MEM},
     {"sched", required_argument, NULL, OPT_SCHED},
     {"silo", no_argument, NULL, OPT_SILO},
+    {"written", no_argument, NULL, OPT_WRITTEN},
     {"gdb", required_argument, NULL, OPT_GDB},
     {"console", required_argument, NULL, OPT_CONSOLE},
     {"quiet", no_argument, NULL, OPT_QUIET},
@@ -82,6 +84,7 @@ static const char usage[] =
     "  --console NAME     whose console takes standard input (Ctrl-] ends on a terminal)\n"
     "  --trace FILE       writes Chrome trace-event JSON\n"
     "  --audit-every N    audits the hypervisor's state every N exits\n"
+    "  --written          counts the pages that each guest writes\n"
     "  --gdb PORT         waits for gdb's \"target remote localhost:PORT\"\n"
     "  --quiet            guests' output only\n"
     "  --version, --help\n"
@@ -214,6 +217,9 @@ static int parse_machine_option(int opt, struct sim_options *o)
                    : sim_error("--sched: no scheduler is named '%s'", optarg);
     case OPT_SILO:
         o->silo = true;
+        return 0;
+    case OPT_WRITTEN:
+        o->written = true;
         return 0;
     case OPT_GDB:
         rc = parse_number("gdb", optarg, 1, 65535, &n);

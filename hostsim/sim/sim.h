@@ -36,6 +36,7 @@ struct sim_options {
     const char *trace, *console;
     uint8_t sched_kind; /* enum sched_kind */
     bool silo;
+    bool written; /* log the pages that are written */
     bool quiet;
 };
 
@@ -45,7 +46,7 @@ struct guest_result {
     uint8_t code; /* SHUTDOWN_* */
     uint64_t exits[32];
     uint64_t hypercalls[64];
-    uint64_t guest_frames, hyp_frames;
+    uint64_t guest_frames, hyp_frames, written;
     uint64_t code_bytes; /* of guest code run */
 };
 

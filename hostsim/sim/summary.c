@@ -65,6 +65,9 @@ static void put_guest(const struct guest_config *c, const struct guest_result *r
     printf("  frames: %llu guest, %llu hypervisor; code run: %llu MB\n",
            (unsigned long long)r->guest_frames, (unsigned long long)r->hyp_frames,
            (unsigned long long)(r->code_bytes / 1000000));
+    if (sim.opt.written) {
+        printf("  pages written: %llu\n", (unsigned long long)r->written);
+    }
 }
 
 static void put_audit(void)

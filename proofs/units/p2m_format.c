@@ -6,7 +6,7 @@
         entry(hw, leaf, m, t) == ((t << 52) + (m << 12) + leaf + hw);
     axiom entry_parts: \forall uint64_t hw, uint64_t leaf, uint64_t m, uint64_t t;
         t <= 0xf && m <= 0xffffffffff && (leaf == 0 || leaf == 0x80) &&
-        (hw & 0x7fffffffffffff88) == 0 ==>
+        (hw & 0x7ffffffffffffc88) == 0 ==>
             entry(hw, leaf, m, t) <= 0xffffffffffffffff &&
             field(entry(hw, leaf, m, t), 12, 0xffffffffff) == m &&
             field(entry(hw, leaf, m, t), 52, 0xf) == t &&
@@ -23,7 +23,7 @@
     axiom entry_mfn: \forall uint64_t m; m <= 0xffffffffff ==>
         (m << 12) <= 0xffffffffff000 && (m & 0x8000000000000) == 0;
     axiom entry_hw: \forall uint64_t hw;
-        (hw & 0x7fffffffffffff88) == 0 ==> hw <= 0x8000000000000077;
+        (hw & 0x7ffffffffffffc88) == 0 ==> hw <= 0x8000000000000377;
     axiom entry_leaf: \forall uint64_t leaf; leaf == 0 || leaf == 0x80 ==>
         (leaf & 1) == 0 && (leaf & 2) == 0 && (leaf & 4) == 0 && (leaf & 7) == 0 &&
         (leaf & 0x8000000000000000) == 0;

@@ -406,8 +406,17 @@ void acpi_reset(void);
  * first domain. */
 void host_features_tell(void);
 
-/* first_light.c: exercises the core on this machine; true when all is well. */
-bool first_light(void);
+/* first_light.c: exercises the core on this machine, with a guest if it runs any; true when
+ * all is well. */
+bool first_light(bool guests);
+/* Goes through the CPU's loop until system time deadline. False: the timer that was to
+ * end it came too early, or not within a second. */
+bool first_light_turn(uint64_t deadline);
+
+struct domain;
+/* first_guest.c: runs guest code in d, new and paused; true when it and the log of what it
+ * wrote are as they should be. */
+bool first_guest(struct domain *d);
 
 /* boot_guests.c: the guests that the boot modules describe (x86/build/boot_module.h). */
 #define BARE_GUESTS_MAX 16u
@@ -418,7 +427,6 @@ bool boot_guests_build(const struct bare_boot *boot);
  * and audits. True iff none crashed and nothing was left behind. */
 bool boot_guests_run(void);
 
-struct domain;
 /* guest_list.c, CPU 0 writes: guest number i is domain d (NULL: no more) of that name. */
 void guest_list_set(unsigned i, const char *name, struct domain *d);
 unsigned guest_list_count(void);

@@ -4,10 +4,13 @@
 #include "bare/bare.h"
 
 #include "base/atomic.h"
+#include "base/bitmap.h"
 #include "core/console/console.h"
 #include "core/evtchn/evtchn_private.h"
 #include "core/mem/page_alloc.h"
+#include "core/p2m/p2m_log.h"
 #include "core/state.h"
+#include "port/guest.h"
 #include "port/power.h"
 #include "port/time.h"
 
@@ -16,7 +19,8 @@
 static void show_help(void)
 {
     hv_log(0, "h help, d domains, v vCPUs, r run queues, m memory, i interrupts");
-    hv_log(0, "e event channels, g grants, A audit, R restart the machine");
+    hv_log(0, "e event channels, g grants, w pages written since the last w, W no more of these");
+    hv_log(0, "A audit, R restart the machine");
 }
 
 static void show_domain(struct domain *d)
@@ -109,6 +113,34 @@ static void show_grants(struct domain *d)
            g->maptrack_blocks);
 }
 
+/* The first time there is nothing to tell yet. */
+static void show_written(struct domain *d)
+{
+    uint64_t bits[P2M_LOG_CHUNK / 64], n = 0;
+    bool begins = p2m_log_start(d, P2M_LOG_KEY) == 0;
+
+    if (load_u8(&d->p2m.log) != P2M_LOG_KEY) {
+        hv_log(0, "d%u: %s", d->id,
+               p2m_log_on(d) ? "a toolstack logs what it writes" : "the CPU does not say");
+        return;
+    }
+    for (uint64_t g = 0; g <= d->p2m.max_gfn;) {
+        g = p2m_log_read(d, g, P2M_LOG_CHUNK, begins ? P2M_LOG_FORGET : P2M_LOG_CLEAN, bits);
+        for (unsigned i = 0; i < ARRAY_SIZE(bits); i++)
+            n += bits_count(bits[i]);
+    }
+    port_guest_flush(d);
+    if (begins)
+        hv_log(0, "d%u: written pages are counted from now on", d->id);
+    else
+        hv_log(0, "d%u: %lu pages written", d->id, n);
+}
+
+static void stop_log(struct domain *d)
+{
+    p2m_log_stop(d, P2M_LOG_KEY);
+}
+
 static void for_each_domain(void (*show)(struct domain *d))
 {
     struct domain *d = domain_next(0);
@@ -160,6 +192,12 @@ void debug_key(char c)
         break;
     case 'g':
         for_each_domain(show_grants);
+        break;
+    case 'w':
+        for_each_domain(show_written);
+        break;
+    case 'W':
+        for_each_domain(stop_log);
         break;
     case 'A':
         audit();

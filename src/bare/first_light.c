@@ -1,4 +1,4 @@
-/* The core on a real machine without guest code: page tables, time, timers,
+/* The core on a real machine without a guest to boot: page tables, time, timers,
  * interrupts, an idle domain created and destroyed, and the audit. */
 #include "bare/bare.h"
 
@@ -27,9 +27,7 @@ static void ring(void *arg)
     timer_set(&a->timer, port_time_now() + TEST_TURN_NS);
 }
 
-/* Goes through the CPU's loop until system time deadline. False: the timer that
- * was to end it came too early, or not within a second. */
-static bool turn_until(uint64_t deadline)
+bool first_light_turn(uint64_t deadline)
 {
     struct alarm a = {.rings = 0};
     bool early;
@@ -81,33 +79,19 @@ static bool pages_are_guarded(void)
 static bool timers_work(void)
 {
     uint64_t start = port_time_now();
-    bool ok = turn_until(start + TEST_TIMER_NS);
+    bool ok = first_light_turn(start + TEST_TIMER_NS);
 
     hv_log(2, "timer of %u us fired after %lu us", TEST_TIMER_NS / 1000,
            (port_time_now() - start) / 1000);
     return ok;
 }
 
-static bool domain_lives_and_dies(void)
+static bool idles(struct domain *d)
 {
-    struct xen_domctl_createdomain cfg = {
-        .flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap,
-        .max_vcpus = 2,
-        .max_evtchn_port = 1023,
-        .max_grant_frames = 4,
-        .max_maptrack_frames = 4,
-        .grant_opts = XEN_DOMCTL_GRANT_version(2),
-        .arch.emulation_flags = XEN_X86_EMU_LAPIC,
-    };
-    struct domain *d;
     uint64_t guest;
     bool ok = true;
-    int rc = domain_create(1, &cfg, false, &d);
+    int rc;
 
-    if (rc != 0) {
-        hv_log(0, "domain_create: %d", rc);
-        return false;
-    }
     d->max_pages = TEST_PAGES;
     rc = vcpu_create(d, 0);
     for (uint64_t i = 0; rc == 0 && i < TEST_PAGES; i++) {
@@ -120,7 +104,31 @@ static bool domain_lives_and_dies(void)
            rc);
     domain_unpause(d);
     for (unsigned i = 0; i < TEST_TURNS; i++)
-        ok = turn_until(port_time_now() + TEST_TURN_NS) && ok;
+        ok = first_light_turn(port_time_now() + TEST_TURN_NS) && ok;
+    return ok && rc == 0 && guest == TEST_PAGES;
+}
+
+/* A new domain, what it is for, and its end. */
+static bool domain_lives_and_dies(bool (*life)(struct domain *d))
+{
+    struct xen_domctl_createdomain cfg = {
+        .flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap,
+        .max_vcpus = 2,
+        .max_evtchn_port = 1023,
+        .max_grant_frames = 4,
+        .max_maptrack_frames = 4,
+        .grant_opts = XEN_DOMCTL_GRANT_version(2),
+        .arch.emulation_flags = XEN_X86_EMU_LAPIC,
+    };
+    struct domain *d;
+    int rc = domain_create(1, &cfg, false, &d);
+    bool ok;
+
+    if (rc != 0) {
+        hv_log(0, "domain_create: %d", rc);
+        return false;
+    }
+    ok = life(d);
     while (domain_kill(d) == -XEN_ERESTART) {
     }
     domain_put(d);
@@ -131,10 +139,10 @@ static bool domain_lives_and_dies(void)
         domain_put(d);
         ok = false;
     }
-    return ok && rc == 0 && guest == TEST_PAGES;
+    return ok;
 }
 
-bool first_light(void)
+bool first_light(bool guests)
 {
     struct audit_report report;
     uint64_t before;
@@ -143,9 +151,10 @@ bool first_light(void)
     ok = interrupts_wake() && ok;
     ok = timers_work() && ok;
     /* The first domain leaves the page of the domain table that it needed. */
-    ok = domain_lives_and_dies() && ok;
+    ok = domain_lives_and_dies(idles) && ok;
     before = free_page_count();
-    ok = domain_lives_and_dies() && ok;
+    ok = domain_lives_and_dies(idles) && ok;
+    ok = (!guests || domain_lives_and_dies(first_guest)) && ok;
     if (free_page_count() != before) {
         hv_log(0, "free pages: %lu before, %lu after", before, free_page_count());
         ok = false;

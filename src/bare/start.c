@@ -105,7 +105,7 @@ void bare_start(uint32_t magic, uint32_t info)
                ((uint64_t)(image_text_end - image_start) >> 10));
     selftest_run(options.selftest);
     if (options.first_light || boot.module_count == 0)
-        passed = first_light();
+        passed = first_light(guests);
     else
         passed = guests && boot_guests_build(&boot) && boot_guests_run();
     say_result(passed);

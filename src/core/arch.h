@@ -69,6 +69,9 @@ struct p2m_slot {
 };
 struct p2m_slot arch_p2m_decode(uint8_t format, uint64_t entry, unsigned level);
 uint64_t arch_p2m_empty(uint8_t format);
+/* The bit of a leaf that the engine sets when the guest writes through it, set from the
+ * start; 0 where the machine's engine has none. */
+uint64_t arch_p2m_dirty(uint8_t format);
 /* True iff the machine takes a leaf of 1 GiB that maps memory. */
 bool arch_p2m_leaf_1g(void);
 

@@ -15,6 +15,8 @@
 #define EPT_X (UINT64_C(1) << 2)
 #define EPT_RWX (EPT_R | EPT_W | EPT_X)
 #define EPT_WRITE_BACK (UINT64_C(6) << 3)
+#define EPT_A (UINT64_C(1) << 8) /* ignored unless EPTP bit 6 is set */
+#define EPT_D (UINT64_C(1) << 9)
 
 #define NPT_P (UINT64_C(1) << 0)
 #define NPT_W (UINT64_C(1) << 1)
@@ -32,7 +34,7 @@ _Static_assert(P2M_TYPES <= TYPE_MASK + 1, "the page type does not fit in the en
     predicate p2m_executable(integer t) = t == P2M_RAM_RW || t == P2M_RAM_RO; */
 
 /*@ requires t <= TYPE_MASK && m <= ENTRY_MFN && (leaf == 0 || leaf == LEAF_BIT);
-    requires (hw & 0x7fffffffffffff88) == 0;
+    requires (hw & 0x7ffffffffffffc88) == 0;
     assigns \nothing;
     ensures field(\result, PAGE_SHIFT, ENTRY_MFN) == m;
     ensures field(\result, TYPE_SHIFT, TYPE_MASK) == t;
@@ -52,31 +54,33 @@ static uint64_t entry_of(uint64_t t, uint64_t m, uint64_t leaf, uint64_t hw)
 /* What a guest may do with a page of a type, as hardware bits. Only its own memory is
  * executable: code in another's page, or in one the hypervisor writes, has no honest use. */
 /*@ assigns \nothing;
-    ensures (\result & 0x7fffffffffffff88) == 0;
+    ensures (\result & 0x7ffffffffffffc88) == 0;
     ensures readable: (\result & EPT_RWX) != 0 <==> p2m_readable(type);
     ensures (\result & EPT_R) != 0 <==> p2m_readable(type);
     ensures (\result & EPT_W) != 0 <==> p2m_writable(type);
     ensures (\result & EPT_X) != 0 <==> p2m_executable(type); */
 static uint64_t ept_rights(enum p2m_type type)
 {
+    const uint64_t read = EPT_WRITE_BACK | EPT_R | EPT_A | EPT_D;
+
     switch (type) {
     case P2M_RAM_RW:
-        return EPT_WRITE_BACK | EPT_R | EPT_W | EPT_X;
+        return read | EPT_W | EPT_X;
     case P2M_RAM_RO:
-        return EPT_WRITE_BACK | EPT_R | EPT_X;
+        return read | EPT_X;
     case P2M_SHARED:
     case P2M_GRANT_RW:
     case P2M_FOREIGN:
-        return EPT_WRITE_BACK | EPT_R | EPT_W;
+        return read | EPT_W;
     case P2M_GRANT_RO:
-        return EPT_WRITE_BACK | EPT_R;
+        return read;
     default:
         return 0;
     }
 }
 
 /*@ assigns \nothing;
-    ensures (\result & 0x7fffffffffffff88) == 0;
+    ensures (\result & 0x7ffffffffffffc88) == 0;
     ensures (\result & NPT_P) != 0 <==> p2m_readable(type);
     ensures (\result & NPT_W) != 0 <==> p2m_writable(type);
     ensures p2m_readable(type) ==> ((\result & NPT_NX) == 0 <==> p2m_executable(type)); */
@@ -123,6 +127,26 @@ uint64_t arch_p2m_empty(uint8_t format)
     return 0; /* not present in either format, type P2M_INVALID */
 }
 
+static bool possible_dirty = true; /* set before the first domain */
+
+/*@ assigns possible_dirty;
+    ensures possible_dirty == possible; */
+void x86_set_p2m_dirty(bool possible)
+{
+    possible_dirty = possible;
+}
+
+/*@ assigns \nothing;
+    ensures !possible_dirty ==> \result == 0;
+    ensures possible_dirty ==> \result == (format == P2M_FORMAT_EPT ? EPT_D : NPT_D); */
+uint64_t arch_p2m_dirty(uint8_t format)
+{
+    if (!possible_dirty) {
+        return 0;
+    }
+    return format == P2M_FORMAT_EPT ? EPT_D : NPT_D;
+}
+
 /*@ requires table.v <= ENTRY_MFN;
     assigns \nothing;
     ensures field(\result, PAGE_SHIFT, ENTRY_MFN) == table.v;
@@ -131,9 +155,10 @@ uint64_t arch_p2m_empty(uint8_t format)
     ensures walked: (\result & (format == P2M_FORMAT_EPT ? EPT_RWX : NPT_P)) != 0; */
 uint64_t arch_p2m_encode_table(uint8_t format, mfn_t table)
 {
-    /* The accessed bit is set beforehand: the CPU never writes to the entry. */
+    /* The accessed bit is set beforehand, in leaves the dirty bit too: the CPU never writes
+     * to an entry but when writes are logged. */
     return entry_of(0, table.v, 0,
-                    format == P2M_FORMAT_EPT ? EPT_RWX : NPT_P | NPT_W | NPT_U | NPT_A);
+                    format == P2M_FORMAT_EPT ? EPT_RWX | EPT_A : NPT_P | NPT_W | NPT_U | NPT_A);
 }
 
 /*@ requires m.v <= ENTRY_MFN && level <= 2 && type < P2M_TYPES;

@@ -29,6 +29,8 @@ uint8_t x86_vendor(void);
 void x86_set_host_features(const uint32_t words[X86_FEATURE_WORDS]);
 /* Whether the CPU takes leaves of 1 GiB in second-stage tables. Default true. */
 void x86_set_p2m_1g(bool possible);
+/* Whether it sets dirty bits in them. Default true. */
+void x86_set_p2m_dirty(bool possible);
 
 /* Architectural bits used by more than one file. */
 #define CR0_PE (UINT64_C(1) << 0)

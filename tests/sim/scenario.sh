@@ -129,6 +129,23 @@ audited)
     reached one
     clean
     ;;
+written)
+    written() { # MODE: how many pages it writes
+        guest one "$hostile" 1 64 "mode=$1"
+        run 0 --written "$work/one.cfg"
+        clean
+        sed -n 's/^  pages written: //p' "$out"
+    }
+    one=$(written fill1) three=$(written fill3)
+    [ "$((three - one))" = 512 ] || fail "$one pages written by fill1, $three by fill3"
+    [ "$((one))" -lt 300 ] || fail "$one pages written by fill1"
+    # A stock kernel, with what somebody else may write held against the log at each audit.
+    guest one cloud 2 256 corbel.test=boot
+    run 0 --pcpus 2 --written --audit-every 200 "$work/one.cfg"
+    reached one
+    has '^  pages written: [1-9][0-9]{3}'
+    clean
+    ;;
 same-1v) same_twice 1 1 ;;
 same-4v) same_twice 4 4 --seed 7 ;;
 neighbour-crash)

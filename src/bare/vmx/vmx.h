@@ -73,6 +73,9 @@ void vmx_take_msrs(struct vmx_vcpu *x);
 /* Gives it x's. */
 void vmx_give_msrs(struct vmx_vcpu *x);
 
+/* vmx_run.c: the second stage, and whether the CPU notes in it what is written. */
+void vmx_write_eptp(struct vmx_vcpu *x);
+
 /* vmx_apic.c: the fields of a new VMCS, which is current. */
 void vmx_apic_create(struct vmx_vcpu *x);
 /* Before an entry: the VMCS follows x86's local APIC. */

@@ -168,9 +168,10 @@ static void say_controls(const struct vmx_controls *c)
 {
     uint64_t cap = rdmsr(MSR_VMX_EPT_VPID);
 
-    hv_log(2, "VT-x: EPT%s, unrestricted guest%s%s%s%s%s%s",
-           cap & EPT_CAP_1G ? " with 1 GiB pages" : "", c->proc2 & PROC2_VPID ? ", VPID" : "",
-           c->proc2 & PROC2_RDTSCP ? ", RDTSCP" : "",
+    hv_log(2, "VT-x: EPT%s%s, unrestricted guest%s%s%s%s%s%s",
+           cap & EPT_CAP_1G ? " with 1 GiB pages" : "",
+           cap & EPT_CAP_ACCESSED_DIRTY ? ", dirty bits" : "",
+           c->proc2 & PROC2_VPID ? ", VPID" : "", c->proc2 & PROC2_RDTSCP ? ", RDTSCP" : "",
            c->proc2 & PROC2_PAUSE_LOOP ? ", PAUSE loops" : "",
            c->proc2 & PROC2_WBINVD ? ", WBINVD" : "", c->pin & PIN_TIMER ? ", timer" : "",
            c->apic ? ", virtual interrupts" : "");
@@ -192,6 +193,7 @@ int vmx_cpu_start(void)
         find_leaks(&vmx_controls);
         say_controls(&vmx_controls);
         x86_set_p2m_1g((rdmsr(MSR_VMX_EPT_VPID) & EPT_CAP_1G) != 0);
+        x86_set_p2m_dirty((rdmsr(MSR_VMX_EPT_VPID) & EPT_CAP_ACCESSED_DIRTY) != 0);
         host_features_tell();
     }
     cr0 = (cr0 | rdmsr(MSR_VMX_CR0_FIXED0)) & rdmsr(MSR_VMX_CR0_FIXED1);

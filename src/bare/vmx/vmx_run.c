@@ -3,6 +3,7 @@
 #include "bare/vmx/vmx.h"
 
 #include "base/arith.h"
+#include "core/p2m/p2m_log.h"
 #include "core/time/tsc.h"
 #include "port/time.h"
 #include "x86/hvm/hvm.h"
@@ -15,8 +16,18 @@ struct inv_descriptor {
     uint64_t first, second;
 };
 
+/* Dirty bits only while writes are logged: they make each walk of the guest's own tables a
+ * write to these (28.2.4), also where they lie in memory that it may only read. */
+void vmx_write_eptp(struct vmx_vcpu *x)
+{
+    const struct domain *d = x->g->v->domain;
+
+    vmwrite(VMCS_EPTP, d->p2m.root.v << PAGE_SHIFT | EPTP_WB | EPTP_WALK_4 |
+                           (p2m_log_on(d) ? EPTP_ACCESSED_DIRTY : 0));
+}
+
 /* Translations tagged with the domain's second stage: 28.3.3.1, type 1. */
-static void invept(struct vmx_vcpu *x)
+static void invept(void)
 {
     struct inv_descriptor d = {vmread(VMCS_EPTP), 0};
 
@@ -169,7 +180,8 @@ static bool enter(struct vmx_vcpu *x, struct guest_regs *regs)
     bool entered;
 
     if (guest_enter(x->g, x->dr7)) {
-        invept(x);
+        vmx_write_eptp(x);
+        invept();
         x->stale = true;
     }
     if (x->stale) {

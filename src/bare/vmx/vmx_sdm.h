@@ -50,6 +50,7 @@
 #define EPT_CAP_2M (UINT64_C(1) << 16)
 #define EPT_CAP_1G (UINT64_C(1) << 17)
 #define EPT_CAP_INVEPT (UINT64_C(1) << 20)
+#define EPT_CAP_ACCESSED_DIRTY (UINT64_C(1) << 21)
 #define EPT_CAP_INVEPT_ONE (UINT64_C(1) << 25)
 #define VPID_CAP_INVVPID (UINT64_C(1) << 32)
 #define VPID_CAP_INVVPID_ONE (UINT64_C(1) << 41)
@@ -285,5 +286,6 @@ enum vmx_reason {
 /* EPTP, table 24-8. */
 #define EPTP_WB UINT64_C(6)
 #define EPTP_WALK_4 (UINT64_C(3) << 3)
+#define EPTP_ACCESSED_DIRTY (UINT64_C(1) << 6)
 
 #endif

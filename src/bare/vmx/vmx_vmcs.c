@@ -211,7 +211,7 @@ static void write_controls(struct vmx_vcpu *x)
     vmwrite(VMCS_TSC_OFFSET, 0);
     vmwrite(VMCS_IO_BITMAP_A, image_phys(io_bitmaps));
     vmwrite(VMCS_IO_BITMAP_B, image_phys(io_bitmaps + PAGE_SIZE));
-    vmwrite(VMCS_EPTP, x->g->v->domain->p2m.root.v << PAGE_SHIFT | EPTP_WB | EPTP_WALK_4);
+    vmx_write_eptp(x);
     vmwrite(VMCS_LINK, UINT64_MAX);
     vmwrite(VMCS_CR0_MASK, ~CR0_GUEST_OWNED);
     vmwrite(VMCS_CR4_MASK, ~CR4_GUEST_OWNED);

@@ -1,8 +1,9 @@
-/* INV-P2M-1 .. 6: walks each second-stage table by itself, not through p2m. */
+/* INV-P2M-1 .. 7: walks each second-stage table by itself, not through p2m. */
 #include "base/arith.h"
 #include "core/arch.h"
 #include "core/audit/audit_impl.h"
 #include "core/mem/frame.h"
+#include "core/p2m/p2m_log.h"
 #include "port/mem.h"
 
 #define ROOT_LEVEL 3u
@@ -78,6 +79,18 @@ static void count_leaf_frame(struct p2m_walk *w, uint64_t g, mfn_t m, uint8_t ty
     c->types |= AUDIT_COUNT_MAPPED;
 }
 
+/* Of RAM that is not noted as written nobody holds a frame for writing. */
+static void audit_unwritten(struct p2m_walk *w, uint64_t g, uint64_t size, mfn_t m)
+{
+    for (uint64_t i = 0; i < size; i++) {
+        struct frame f = frame_read(mfn(m.v + i));
+
+        audit_claim(w->r, f.type != FRAME_WRITABLE || f.type_count == 0, "INV-P2M-7",
+                    "d%u's gfn %#lx is held for writing and does not count as written", w->d->id,
+                    g + i);
+    }
+}
+
 static void audit_leaf(struct p2m_walk *w, uint64_t g, unsigned level, struct p2m_slot s)
 {
     uint64_t size = UINT64_C(1) << (9 * level);
@@ -115,6 +128,7 @@ static uint64_t empty_run(const struct p2m_walk *w, const uint64_t *e, uint64_t 
 static void audit_table(struct p2m_walk *w, mfn_t table, unsigned level, uint64_t g)
 {
     const uint64_t empty = arch_p2m_empty(w->d->p2m.format);
+    const uint64_t dirty = arch_p2m_dirty(w->d->p2m.format);
     struct frame f = frame_read(table);
     const uint64_t *entries;
 
@@ -137,6 +151,8 @@ static void audit_table(struct p2m_walk *w, mfn_t table, unsigned level, uint64_
         s = arch_p2m_decode(w->d->p2m.format, entries[i], level);
         if (!s.present)
             continue;
+        if (s.leaf && s.type == P2M_RAM_RW && p2m_log_on(w->d) && (entries[i] & dirty) == 0)
+            audit_unwritten(w, first, UINT64_C(1) << (9 * level), s.mfn);
         if (s.leaf)
             audit_leaf(w, first, level, s);
         else if (level > 0)

@@ -59,6 +59,8 @@ int64_t domctl_max_mem(struct domain *d, uint64_t kib);
 int64_t domctl_get_mempool(struct domain *d, struct xen_domctl *op, bool *copyback);
 int64_t domctl_set_mempool(struct domain *d, uint64_t bytes);
 int64_t domctl_shadow(struct vcpu *v, struct domain *d, struct xen_domctl *op, bool *copyback);
+/* s->op is none of the above; op goes back to the caller. */
+int64_t domctl_log_dirty(struct vcpu *v, struct domain *d, struct xen_domctl_shadow_op *s);
 int64_t domctl_frame_info(struct vcpu *v, struct domain *d, struct xen_domctl *op);
 
 int64_t domctl_irq_permission(const struct xen_domctl *op);

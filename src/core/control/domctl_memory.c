@@ -78,14 +78,8 @@ int64_t domctl_shadow(struct vcpu *v, struct domain *d, struct xen_domctl *op, b
         s->mb =
             (uint32_t)align_up(p2m_table_limit(d), 1u << MIB_PER_PAGE_SHIFT) >> MIB_PER_PAGE_SHIFT;
         return rc;
-    case XEN_DOMCTL_SHADOW_OP_OFF:
-        return 0;
-    case XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY:
-        return -XEN_EOPNOTSUPP;
-    case XEN_DOMCTL_SHADOW_OP_ENABLE:
-        return (s->mode & XEN_DOMCTL_SHADOW_ENABLE_LOG_DIRTY) != 0 ? -XEN_EOPNOTSUPP : -XEN_EINVAL;
-    default: /* no log of dirty pages is on */
-        return -XEN_EINVAL;
+    default:
+        return domctl_log_dirty(v, d, s);
     }
 }
 

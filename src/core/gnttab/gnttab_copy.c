@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "base/string.h"
 #include "core/mem/frame.h"
-#include "core/p2m/p2m.h"
+#include "core/p2m/p2m_log.h"
 #include "core/policy/policy.h"
 
 /* One side of a copy, and what it holds. */
@@ -55,6 +55,9 @@ static int side_frame(struct side *s, uint64_t frame)
     if (!s->readonly && !frame_get_type(e.mfn, FRAME_WRITABLE)) {
         frame_put(e.mfn);
         return GNTST_general_error;
+    }
+    if (!s->readonly) {
+        p2m_written(s->d, gfn(frame));
     }
     s->framed = true;
     s->mfn = e.mfn;

@@ -6,7 +6,7 @@
 #include "base/atomic.h"
 #include "base/check.h"
 #include "core/mem/frame.h"
-#include "core/p2m/p2m.h"
+#include "core/p2m/p2m_log.h"
 
 /* A guest that changes its entry faster than this is misbehaving. */
 #define MARK_RETRIES 5u
@@ -132,6 +132,12 @@ static bool mark_v2(struct gnttab *t, grant_ref_t ref, const struct wanted *w, u
     return true;
 }
 
+static uint64_t entry_frame(const struct gnttab *t, grant_ref_t ref)
+{
+    return t->version == 1 ? load_u32(&gnttab_entry_v1(t, ref)->frame)
+                           : load_u64(&gnttab_entry_v2(t, ref)->full_page.frame);
+}
+
 /* Fills what is granted from the entry whose header was marked. */
 static uint64_t read_entry(const struct gnttab *t, grant_ref_t ref, uint32_t header,
                            struct gnttab_active *a)
@@ -144,7 +150,7 @@ static uint64_t read_entry(const struct gnttab *t, grant_ref_t ref, uint32_t hea
     a->part = false;
     a->transitive = false;
     if (t->version == 1) {
-        return load_u32(&gnttab_entry_v1(t, ref)->frame);
+        return entry_frame(t, ref);
     }
     e = gnttab_entry_v2(t, ref);
     if ((header & GTF_type_mask) == GTF_transitive) {
@@ -159,7 +165,7 @@ static uint64_t read_entry(const struct gnttab *t, grant_ref_t ref, uint32_t hea
         a->start = load_u16(&e->sub_page.page_off);
         a->length = load_u16(&e->sub_page.length);
     }
-    return load_u64(&e->full_page.frame);
+    return entry_frame(t, ref);
 }
 
 /* Takes the reference on the granted frame. GNTST_*. */
@@ -177,6 +183,36 @@ static int take_frame(struct domain *rd, struct gnttab_active *a, uint64_t frame
     }
     a->mfn = e.mfn;
     a->frame_readonly = e.type == P2M_RAM_RO;
+    return GNTST_okay;
+}
+
+/* Notes the frame, now held for writing, in the log of written pages. False: the entry does
+ * not name it any more, though it is in use. */
+static bool note_written(struct domain *rd, grant_ref_t ref, mfn_t m)
+{
+    gfn_t g;
+
+    if (!p2m_log_on(rd)) {
+        return true;
+    }
+    g = gfn(entry_frame(&rd->gnttab, ref));
+    if (p2m_peek(rd, g).mfn.v != m.v) {
+        return false;
+    }
+    p2m_written(rd, g);
+    return true;
+}
+
+/* Takes the type that writers hold. GNTST_*. */
+static int take_write(struct domain *rd, grant_ref_t ref, const struct gnttab_active *a)
+{
+    if (a->frame_readonly || !frame_get_type(a->mfn, FRAME_WRITABLE)) {
+        return GNTST_general_error;
+    }
+    if (!note_written(rd, ref, a->mfn)) {
+        frame_put_type(a->mfn);
+        return GNTST_general_error;
+    }
     return GNTST_okay;
 }
 
@@ -204,12 +240,11 @@ static int pin_fresh(struct domain *rd, grant_ref_t ref, struct gnttab_active *a
             rc = GNTST_general_error; /* a chain of one's own */
         }
     }
-    if (rc == GNTST_okay && !w->readonly && !a->transitive &&
-        (a->frame_readonly || !frame_get_type(a->mfn, FRAME_WRITABLE))) {
-        if (!w->pinned) {
+    if (rc == GNTST_okay && !w->readonly && !a->transitive) {
+        rc = take_write(rd, ref, a);
+        if (rc != GNTST_okay && !w->pinned) {
             frame_put(a->mfn);
         }
-        rc = GNTST_general_error;
     }
     if (rc != GNTST_okay) {
         gnttab_clear_marks(t, ref, w->pinned ? GTF_writing : marks);

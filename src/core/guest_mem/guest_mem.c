@@ -6,7 +6,7 @@
 #include "core/arch.h"
 #include "core/domain/domain.h"
 #include "core/mem/frame.h"
-#include "core/p2m/p2m.h"
+#include "core/p2m/p2m_log.h"
 #include "core/vcpu/vcpu.h"
 #include "port/mem.h"
 
@@ -73,6 +73,7 @@ static int page_write(struct domain *d, gaddr_t a, const uint8_t *src, size_t n)
     }
     port_code_changed(e.mfn, 1);
     frame_put(e.mfn);
+    p2m_written(d, gaddr_gfn(a));
     return 0;
 }
 
@@ -221,6 +222,7 @@ void *guest_page_pin(struct domain *d, gfn_t g)
         frame_put(e.mfn);
         return NULL;
     }
+    p2m_written(d, g);
     return mfn_to_ptr(e.mfn);
 }
 

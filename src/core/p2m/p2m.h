@@ -10,7 +10,9 @@
  * INV-P2M-4: pages[] and table_pages are what a walk of the tables counts.
  * INV-P2M-5: own RAM is mapped by at most one leaf.
  * INV-P2M-6: the frames kept for populating on demand are own RAM that nothing maps
- *            or refers to, pod_count of them. */
+ *            or refers to, pod_count of them.
+ * INV-P2M-7: while writes are logged, own RAM that somebody holds for writing counts as
+ *            written. */
 #ifndef CORBEL_CORE_P2M_P2M_H
 #define CORBEL_CORE_P2M_P2M_H
 
@@ -62,6 +64,11 @@ struct p2m {
     bool pod_setting;    /* somebody is changing what is in store: p2m_pod_set_target() */
     bool pod_sweeping;   /* pod_swept[] is in use */
     gfn_t pod_swept[P2M_POD_SWEEP]; /* taken out, but may come back: not to be populated */
+
+    uint8_t log;         /* p2m_log.c: enum p2m_log_user */
+    uint8_t log_op;      /* the control operation on the log that is to be continued, or 0, */
+    uint64_t log_cursor; /* the gfn where, */
+    uint64_t log_count;  /* and how many written pages it has told of */
 };
 
 struct p2m_entry {

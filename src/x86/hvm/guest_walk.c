@@ -5,7 +5,7 @@
 
 #include "base/atomic.h"
 #include "core/mem/frame.h"
-#include "core/p2m/p2m.h"
+#include "core/p2m/p2m_log.h"
 #include "port/mem.h"
 #include "x86/x86.h"
 
@@ -369,6 +369,7 @@ static int entry_set(struct walk *w, gaddr_t a, unsigned level, uint64_t *out)
             rc = entry_judge(w, level, *out, out);
     }
     frame_put(m);
+    p2m_written(w->d, gaddr_gfn(a));
     return rc == NEEDS_UPDATE ? walk_fault(w, 0) : rc;
 }
 

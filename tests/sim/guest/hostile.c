@@ -13,6 +13,8 @@
 #include <xen/vcpu.h>
 
 #define FLOOD_CALLS 50000u
+#define FILL_AT UINT64_C(0x1000000) /* away from the program, which lies below */
+#define FILL_BYTES (UINT64_C(1) << 20)
 #define SHARED_GFN 0x300u /* an own page, replaced by the shared info */
 
 void guest_main(const struct hvm_start_info *si);
@@ -172,6 +174,10 @@ void guest_main(const struct hvm_start_info *si)
     else if (word_is(cmdline, "spin"))
         for (;;)
             __asm__ volatile("cli; .fill 64, 4, 0x00401f0f"); /* long blocks: cheap to simulate */
+    else if (word_is(cmdline, "fill1"))
+        fill((void *)FILL_AT, FILL_BYTES);
+    else if (word_is(cmdline, "fill3"))
+        fill((void *)FILL_AT, 3 * FILL_BYTES);
     else if (word_is(cmdline, "scribble"))
         scribble(si);
     else if (word_is(cmdline, "flood"))

@@ -347,8 +347,6 @@ START_TEST(memory)
     op.u.shadow_op.op = XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION;
     op.u.shadow_op.mb = 7;
     ck_assert_int_eq(domctl(XEN_DOMCTL_shadow_op, id, &op), 0);
-    op.u.shadow_op.op = XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY;
-    ck_assert_int_eq(domctl(XEN_DOMCTL_shadow_op, id, &op), -XEN_EOPNOTSUPP);
     op.u.shadow_op.op = XEN_DOMCTL_SHADOW_OP_PEEK;
     ck_assert_int_eq(domctl(XEN_DOMCTL_shadow_op, id, &op), -XEN_EINVAL);
     ck_assert_int_eq(domctl(XEN_DOMCTL_shadow_op, 0, &op), -XEN_EINVAL);

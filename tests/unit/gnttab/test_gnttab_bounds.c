@@ -3,6 +3,7 @@
 #include "core/gnttab/gnttab_private.h"
 #include "core/mem/frame.h"
 #include "core/mem/page_alloc.h"
+#include "core/p2m/p2m_log.h"
 #include "tests/unit/gnttab/gnttab_calls.h"
 
 #include <xen/memory.h>
@@ -164,6 +165,63 @@ START_TEST(full_count)
 }
 END_TEST
 
+/* What the granter's log of written pages tells of [0, 512). */
+static bool logged(uint64_t g, enum p2m_log_mode mode)
+{
+    uint64_t bits[P2M_LOG_CHUNK / 64];
+
+    (void)p2m_log_read(a, 0, P2M_LOG_CHUNK, mode, bits);
+    return (bits[g / 64] >> (g % 64) & 1) != 0;
+}
+
+/* A frame that another may write counts as written for as long as he may. */
+START_TEST(log_of_written_pages)
+{
+    struct gnttab_copy copy = {.source.domid = DOMID_SELF, .source.u.gmfn = 0x10, .len = 8};
+    grant_handle_t h, reader;
+
+    setup();
+    gt_grant(a, 9, b->id, 0x12, 0);
+    gt_grant(a, 10, b->id, 0x13, 0);
+    ck_assert_int_eq(p2m_log_start(a, P2M_LOG_KEY), 0);
+    (void)logged(0, P2M_LOG_FORGET);
+    ck_assert_int_eq(
+        gt_map(bv, a->id, 9, GNTMAP_host_map | GNTMAP_readonly, MAPS + PAGE_SIZE, &reader), 0);
+    ck_assert(!logged(0x12, P2M_LOG_PEEK));
+    ck_assert_int_eq(gt_map(bv, a->id, 9, GNTMAP_host_map, MAPS, &h), GNTST_okay);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert(logged(0x12, P2M_LOG_CLEAN));
+        fixture_audit();
+    }
+    ck_assert_int_eq(gt_unmap(bv, h, MAPS), GNTST_okay);
+    ck_assert(logged(0x12, P2M_LOG_CLEAN));
+    ck_assert(!logged(0x12, P2M_LOG_PEEK));
+    /* With an entry that names another frame than the one in use there are no more writers. */
+    gt_v1(a, 9)->frame = 0x14;
+    ck_assert_int_eq(gt_map(bv, a->id, 9, GNTMAP_host_map, MAPS, &h), GNTST_general_error);
+    ck_assert(!logged(0x12, P2M_LOG_PEEK) && !logged(0x14, P2M_LOG_PEEK));
+    gt_v1(a, 9)->frame = 0x12;
+    ck_assert_int_eq(gt_unmap(bv, reader, MAPS + PAGE_SIZE), GNTST_okay);
+    /* A copy into a grant, and one from another's into its own memory. */
+    copy.dest.domid = a->id;
+    copy.dest.u.ref = 10;
+    copy.flags = GNTCOPY_dest_gref;
+    ck_assert_int_eq(gt(bv, GNTTABOP_copy, &copy, sizeof(copy), 1), 0);
+    ck_assert_int_eq(copy.status, GNTST_okay);
+    ck_assert(logged(0x13, P2M_LOG_CLEAN));
+    gt_grant(b, 9, a->id, 0x12, GTF_readonly);
+    copy = (struct gnttab_copy){.source.domid = b->id, .source.u.ref = 9, .len = 8};
+    copy.dest.domid = DOMID_SELF;
+    copy.dest.u.gmfn = 0x15;
+    copy.flags = GNTCOPY_source_gref;
+    ck_assert_int_eq(gt(av, GNTTABOP_copy, &copy, sizeof(copy), 1), 0);
+    ck_assert_int_eq(copy.status, GNTST_okay);
+    ck_assert(logged(0x15, P2M_LOG_CLEAN));
+    ck_assert(!logged(0x15, P2M_LOG_PEEK));
+    fixture_stop();
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("gnttab_bounds");
@@ -175,6 +233,7 @@ int main(void)
     tcase_add_test(t, no_answer);
     tcase_add_test(t, status_frame_comes_and_goes);
     tcase_add_test(t, full_count);
+    tcase_add_test(t, log_of_written_pages);
     suite_add_tcase(s, t);
     return fixture_run(s);
 }

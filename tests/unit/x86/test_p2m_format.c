@@ -70,15 +70,15 @@ START_TEST(test_hardware_rights)
         ck_assert_uint_eq(ept & 7, (want[i].r ? 1 : 0) | (want[i].w ? 2 : 0) | (want[i].x ? 4 : 0));
         if (want[i].r) {
             ck_assert_uint_eq((ept >> 3) & 7, 6); /* write-back */
-            ck_assert_uint_eq(ept >> 7 & 1, 1);
-            ck_assert_uint_eq(npt & 0xe5, 0xe5); /* P U A D PS */
+            ck_assert_uint_eq(ept >> 7 & 7, 7);   /* large, A, D */
+            ck_assert_uint_eq(npt & 0xe5, 0xe5);  /* P U A D PS */
             ck_assert_uint_eq(npt >> 1 & 1, want[i].w);
             ck_assert_uint_eq(npt >> 63, !want[i].x);
         } else {
             ck_assert_uint_eq(npt & 1, 0);
         }
     }
-    ck_assert_uint_eq(arch_p2m_encode_table(P2M_FORMAT_EPT, mfn(1)), 0x1007);
+    ck_assert_uint_eq(arch_p2m_encode_table(P2M_FORMAT_EPT, mfn(1)), 0x1107);
     ck_assert_uint_eq(arch_p2m_encode_table(P2M_FORMAT_NPT, mfn(1)), 0x1027);
 }
 END_TEST
