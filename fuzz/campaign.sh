@@ -90,7 +90,22 @@ export AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_SKIP_CPUFREQ=1 AFL_NO_AFFINIT
 # What libxlutil and the libraries behind it leave behind is theirs.
 export ASAN_OPTIONS=abort_on_error=1:detect_leaks=0:symbolize=0:handle_abort=0
 export CORBEL_FUZZ_GROUPS=$groups AFL_IGNORE_PROBLEMS=1 AFL_AUTORESUME=1
-pids=() limit=()
+# The CPUs that may be used, the idlest first. An instance and its target take turns; on two
+# CPUs each waits for the other to wake up, which takes longer than a program.
+cpus() {
+    { grep '^cpu[0-9]' /proc/stat && sleep 0.3 && grep '^cpu[0-9]' /proc/stat; } |
+        awk -v allowed="$(awk '/^Cpus_allowed_list/ {print $2}' /proc/self/status)" '
+            {n = substr($1, 4); idle[n] = $5 + $6 - first[n]; first[n] = $5 + $6}
+            END {
+                count = split(allowed, range, ",")
+                for (i = 1; i <= count; i++) {
+                    split(range[i] "-" range[i], ends, "-")
+                    for (n = ends[1]; n <= ends[2] + 0; n++) print idle[n] + 0, n
+                }
+            }' | sort -rn | cut -d' ' -f2
+}
+pids=() limit=() pin=()
+mapfile -t cpus < <(cpus)
 [ -n "$core" ] || limit=(-V "$seconds")
 stop() {
     for p in "${pids[@]}"; do kill -INT "$p" 2>/dev/null || true; done
@@ -100,8 +115,9 @@ trap stop EXIT
 for ((i = 0; i < jobs; i++)); do
     role=-S
     [ $i -gt 0 ] || role=-M
+    [ ${#cpus[@]} = 0 ] || pin=(taskset -c "${cpus[i % ${#cpus[@]}]}")
     # shellcheck disable=SC2086
-    afl-fuzz $role "job$i" "${limit[@]}" -t 5000 ${size:+-G $size} -i "$out/in" -o "$out/sync" \
+    "${pin[@]}" afl-fuzz $role "job$i" "${limit[@]}" -t 5000 ${size:+-G $size} -i "$out/in" -o "$out/sync" \
         -- "$build/fuzz/$harness" >"$out/job$i.log" 2>&1 &
     pids+=($!)
 done

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "fuzz/afl.h"
 #include "fuzz/exec.h"
 #include "fuzz/mutate.h"
 #include "fuzz/oracle.h"
@@ -46,10 +47,13 @@ int main(int argc, char **argv)
     const uint8_t *bytes;
 
     LLVMFuzzerInitialize(&argc, &argv);
+    afl_before_init();
     __AFL_INIT();
     bytes = __AFL_FUZZ_TESTCASE_BUF;
     while (__AFL_LOOP(UINT32_MAX)) {
-        LLVMFuzzerTestOneInput(bytes, (size_t)__AFL_FUZZ_TESTCASE_LEN);
+        do {
+            LLVMFuzzerTestOneInput(bytes, (size_t)__AFL_FUZZ_TESTCASE_LEN);
+        } while (afl_next());
     }
     return 0;
 }
