@@ -2,6 +2,7 @@
  * of written pages has to tell just these: what the CPU notes in the second stage, tried
  * on this machine. */
 #include "bare/bare.h"
+#include "bare/guest.h"
 
 #include "core/guest_mem/guest_mem.h"
 #include "core/mem/page_alloc.h"
@@ -127,15 +128,22 @@ static bool log_tells(struct domain *d)
     return ok;
 }
 
-bool first_guest(struct domain *d)
+static bool try_log(struct domain *d)
 {
-    int rc = build(d);
+    int rc = p2m_log_start(d, P2M_LOG_KEY);
 
-    if (rc == 0)
-        rc = p2m_log_start(d, P2M_LOG_KEY);
     if (rc == -XEN_EOPNOTSUPP) {
         hv_log(2, "the CPU does not say what guests write");
         return true;
     }
     return rc == 0 && log_tells(d);
+}
+
+bool first_guest(struct domain *d)
+{
+    bool ok = build(d) == 0 && try_log(d);
+
+    if (ok && options.selftest == SELFTEST_ENTRY)
+        ok = guest_refusals(d->vcpu[0]);
+    return ok;
 }

@@ -219,6 +219,11 @@ void guest_timer_idle(void)
         vmx_timer_idle();
 }
 
+bool guest_refusals(struct vcpu *v)
+{
+    return engine != ENGINE_VMX || vmx_refusals(v->guest);
+}
+
 /* CPUs that enter from here on see the flags; those inside leave, and come back. */
 void port_guest_flush(struct domain *d)
 {

@@ -63,6 +63,9 @@ void guest_take_interrupts(void);
 bool guest_timer_arm(uint64_t deadline_ns);
 /* This CPU is about to halt: what that timer was armed for is the local APIC's now. */
 void guest_timer_idle(void);
+/* "selftest=entry": makes the CPU refuse v, which runs nowhere, for each reason that the
+ * engine knows. True iff it does and the reason is found, and where the engine is AMD-V. */
+bool guest_refusals(struct vcpu *v);
 /* The hypervisor is about to use FPU registers itself: saves those of the guest. */
 void guest_fpu_release(void);
 
@@ -102,5 +105,7 @@ void vmx_set_cr(struct port_guest *g, unsigned cr, uint64_t value);
 void vmx_run(struct port_guest *g, struct guest_regs *regs, const struct guest_entry *in,
              struct guest_exit *out);
 void vmx_leave(struct port_guest *g);
+/* vmx_refusals.c: true iff the CPU refuses each state that it should, and is understood. */
+bool vmx_refusals(struct port_guest *g);
 
 #endif

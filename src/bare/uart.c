@@ -33,6 +33,7 @@ void uart_init(void)
 {
     unsigned divisor = UART_CLOCK / options.com1_baud;
 
+    uart_drain(); /* what was said with the settings from before */
     base = options.com1_base;
     silent = !options.console_com1;
     outb(base + UART_IER, 0);

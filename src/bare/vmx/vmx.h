@@ -33,6 +33,8 @@ struct vmx_vcpu {
     /* What it has no room for. The MSRs are in the CPU while it owns them. */
     uint64_t cr2, dr6;
     uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
+
+    const char *refused; /* why the CPU last refused to enter */
 };
 
 /* A CPU in VMX operation. */
@@ -91,9 +93,9 @@ uint64_t vmx_guest_cr4(const struct vmx_vcpu *x);
 /* vmx_exit.c: fills out from the VMCS after an exit; regs have rsp, rip, rflags. */
 void vmx_decode_exit(struct vmx_vcpu *x, const struct guest_regs *regs, struct guest_exit *out);
 
-/* vmx_diagnose.c: logs which check of 26.2 or 26.3 the entry met. */
-void vmx_diagnose_vmfail(struct vmx_vcpu *x);
-void vmx_diagnose_entry(struct vmx_vcpu *x, uint32_t reason, uint64_t qualification);
+/* vmx_diagnose.c: logs and says which check of 26.2 or 26.3 the entry met. */
+const char *vmx_diagnose_vmfail(struct vmx_vcpu *x);
+const char *vmx_diagnose_entry(struct vmx_vcpu *x, uint32_t reason, uint64_t qualification);
 
 /* vmx_entry.S */
 bool vmx_enter(struct guest_regs *regs, bool launched, uint64_t *host_rsp);

@@ -13,7 +13,6 @@
 #define CPUID_7_EDX_L1D_FLUSH (1u << 28)
 #define CPUID_7_EDX_ARCH_CAPABILITIES (1u << 29)
 #define CR0_NE (UINT64_C(1) << 5)
-#define CR4_VMXE (UINT64_C(1) << 13)
 
 struct vmx_cpu vmx_cpus[MAX_CPUS];
 struct vmx_controls vmx_controls;

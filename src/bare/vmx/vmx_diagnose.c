@@ -23,12 +23,12 @@ struct entry_state {
     bool long_mode; /* the control */
 };
 
+#define ERROR_CONTROLS 7u /* control_fault() says which */
 static const char *const vm_errors[] = {
     [2] = "VMCLEAR of an invalid address",
     [3] = "VMCLEAR of the VMXON region",
     [4] = "VMLAUNCH of a VMCS that is launched",
     [5] = "VMRESUME of a VMCS that is not launched",
-    [7] = "invalid control fields",
     [8] = "invalid host state",
     [9] = "VMPTRLD of an invalid address",
     [10] = "VMPTRLD of the VMXON region",
@@ -100,8 +100,6 @@ static const char *code_segment(const struct entry_state *s, uint32_t ar)
 {
     unsigned type = SEG_TYPE(ar);
 
-    if (ar & SEG_UNUSABLE)
-        return "CS unusable";
     if (type != 3 && (type & (SEG_TYPE_CODE | SEG_ACCESSED)) != (SEG_TYPE_CODE | SEG_ACCESSED))
         return "CS of a type that is not code";
     if (!(ar & SEG_S) || !(ar & SEG_P))
@@ -288,22 +286,23 @@ static const char *guest_state_fault(void)
     return bad ? bad : "a check that is not known here";
 }
 
-void vmx_diagnose_vmfail(struct vmx_vcpu *x)
+const char *vmx_diagnose_vmfail(struct vmx_vcpu *x)
 {
     struct domain *d = x->g->v->domain;
     uint64_t error = vmread(VMCS_INSTRUCTION_ERROR);
     const char *what = error < ARRAY_SIZE(vm_errors) ? vm_errors[error] : NULL;
 
+    what = error == ERROR_CONTROLS ? control_fault(x) : what ? what : "unknown";
     hv_log(0, "VT-x: VM entry of domain %u vCPU %u: error %lu, %s", d->id, x->g->v->id, error,
-           what ? what : "unknown");
-    if (error == 7)
-        hv_log(0, "VT-x: %s: pin %lx proc %lx %lx exit %lx entry %lx event %lx EPTP %lx",
-               control_fault(x), vmread(VMCS_PIN), vmread(VMCS_PROC), vmread(VMCS_PROC2),
-               vmread(VMCS_EXIT_CTL), vmread(VMCS_ENTRY_CTL), vmread(VMCS_ENTRY_EVENT),
-               vmread(VMCS_EPTP));
+           what);
+    if (error == ERROR_CONTROLS)
+        hv_log(0, "VT-x: pin %lx proc %lx %lx exit %lx entry %lx event %lx EPTP %lx",
+               vmread(VMCS_PIN), vmread(VMCS_PROC), vmread(VMCS_PROC2), vmread(VMCS_EXIT_CTL),
+               vmread(VMCS_ENTRY_CTL), vmread(VMCS_ENTRY_EVENT), vmread(VMCS_EPTP));
+    return what;
 }
 
-void vmx_diagnose_entry(struct vmx_vcpu *x, uint32_t reason, uint64_t qualification)
+const char *vmx_diagnose_entry(struct vmx_vcpu *x, uint32_t reason, uint64_t qualification)
 {
     struct domain *d = x->g->v->domain;
     const char *why = "a machine check";
@@ -313,11 +312,12 @@ void vmx_diagnose_entry(struct vmx_vcpu *x, uint32_t reason, uint64_t qualificat
     else if (reason == REASON_ENTRY_GUEST && qualification == QUALIFICATION_PDPTE)
         why = "reserved bits of a PDPTE";
     else if (reason == REASON_ENTRY_GUEST && qualification == QUALIFICATION_NMI)
-        why = "an NMI while blocked by STI";
+        why = "an NMI that is blocked";
     else if (reason == REASON_ENTRY_GUEST && qualification == QUALIFICATION_LINK)
         why = "a linked VMCS";
     else if (reason == REASON_ENTRY_GUEST)
         why = guest_state_fault();
     hv_log_guest(d, 0, "VT-x: vCPU %u not entered at rip %lx: %s", x->g->v->id,
                  vmread(VMCS_GUEST_RIP), why);
+    return why;
 }

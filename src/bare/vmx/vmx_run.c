@@ -233,14 +233,14 @@ void vmx_run(struct port_guest *g, struct guest_regs *regs, const struct guest_e
     vmx_grab(x);
     prepare(x, regs, in);
     if (!enter(x, regs)) {
-        vmx_diagnose_vmfail(x);
+        x->refused = vmx_diagnose_vmfail(x);
         return;
     }
     x->cr2 = read_cr2();
     reason = (uint32_t)vmread(VMCS_EXIT_REASON);
     if (reason & REASON_ENTRY_FAILED) {
         serve_host(reason & REASON_BASIC);
-        vmx_diagnose_entry(x, reason & REASON_BASIC, vmread(VMCS_QUALIFICATION));
+        x->refused = vmx_diagnose_entry(x, reason & REASON_BASIC, vmread(VMCS_QUALIFICATION));
         return;
     }
     x->launched = true;

@@ -283,6 +283,8 @@ enum vmx_reason {
 #define REASON_BASIC 0xffffu
 #define REASON_ENTRY_FAILED (1u << 31)
 
+#define CR4_VMXE (UINT64_C(1) << 13)
+
 /* EPTP, table 24-8. */
 #define EPTP_WB UINT64_C(6)
 #define EPTP_WALK_4 (UINT64_C(3) << 3)
