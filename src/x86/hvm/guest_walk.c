@@ -92,7 +92,8 @@ struct walk {
  * it is written, so that no stale mapping makes us write a reused one. */
 /*@ requires \valid(out);
     terminates \true;
-    assigns *out; */
+    assigns *out;
+    ensures \valid_read(d); */
 static bool table_get(struct domain *d, gaddr_t a, mfn_t *out)
 {
     struct p2m_entry e;
