@@ -3,7 +3,8 @@
  * not at all in the simulator. Built from the runtime of tests/sim/guest.
  *
  *   role=invalid    starts its second vCPU in a state that no CPU enters
- *   machine=qemu    leaves out what QEMU 7.2 does not do */
+ *   machine=qemu, machine=bochs-svm
+ *                   leaves out what QEMU 7.2, or Bochs 2.7 with AMD-V, does not do */
 #include "guest.h"
 
 #include <xen/hvm/hvm_vcpu.h>
@@ -161,11 +162,11 @@ static void nmi(void)
 }
 
 /* Which has no watchpoints in SVM guests, and lets them execute XSETBV. */
-static bool in_qemu(void)
+static bool machine_is(const char *name)
 {
     static char machine[WORD_MAX];
 
-    return word("machine", machine) && same(machine, "qemu");
+    return word("machine", machine) && same(machine, name);
 }
 
 static void debug_registers(void)
@@ -177,7 +178,7 @@ static void debug_registers(void)
     __asm__ volatile("mov %0, %%db7" : : "r"(DR7_WRITE_0));
     __asm__ volatile("mov %%db7, %0" : "=r"(dr7));
     EQ(dr7, DR7_WRITE_0);
-    if (!in_qemu()) {
+    if (!machine_is("qemu") && !machine_is("bochs-svm")) {
         EQ(TRY("movl $7, %1", "m"(watched)), VEC_DB);
         EQ(watched, 7);
         __asm__ volatile("mov %%db6, %0" : "=r"(dr6));
@@ -233,7 +234,7 @@ static void fpu(void)
     __asm__ volatile("xgetbv" : "=a"(lo) : "c"(0) : "rdx");
     EQ(lo, 3);
     EQ(TRY(XSETBV, "r"(2)), VEC_GP);
-    if (!in_qemu())
+    if (!machine_is("qemu"))
         EQ(TRY(XSETBV, "r"(7)), VEC_GP); /* AVX is not shown */
     WRITE_CR(4, cr4);
 }
@@ -317,6 +318,8 @@ void play(void)
     if (word("role", role) && same(role, "invalid"))
         invalid();
     for (unsigned i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+        if (acts[i].run == nmi && machine_is("bochs-svm"))
+            continue; /* a step over IRET does not end in the exit that was asked for */
         before = failures;
         acts[i].run();
         if (failures == before)
