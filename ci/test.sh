@@ -32,11 +32,11 @@ step "build the bare image" build bare
 step "stock Debian kernels" bash ci/kernels.sh
 step "initial RAM disk" bash ci/initrd.sh
 
-suite "structure" build/asan -L structure
+suite "structure" build/asan -L structure -j "$jobs"
 suite "unit tests under ASan and UBSan" build/asan -L unit -j "$jobs"
 suite "simulator scenarios" build/hosted -L sim -j "$jobs"
 suite "fuzzers: what they found, and a minute more" build/fuzz -L fuzz -j "$jobs"
-suite "proofs" build/hosted -L proof
+suite "proofs" build/hosted -L proof -j "$jobs"
 suite "bare image in QEMU and Bochs" build/bare -L system -j "$jobs"
 
 echo

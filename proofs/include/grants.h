@@ -56,13 +56,18 @@ void frame_put_type(mfn_t m);
     terminates \true;
     assigns *e, frame_refs;
     ensures frame_refs == \old(frame_refs) + (\result ? 1 : 0);
-    ensures \result ==> e->type < P2M_TYPES; */
+    ensures \result ==> e->type < P2M_TYPES && e->mfn.v <= 0xfffffff; */
 bool p2m_get_page(struct domain *d, gfn_t g, struct p2m_entry *e);
 
 /*@ terminates \true;
     assigns \nothing;
     ensures \result.type < P2M_TYPES; */
 struct p2m_entry p2m_lookup(struct domain *d, gfn_t g);
+
+/*@ terminates \true;
+    assigns \nothing;
+    ensures \result.type < P2M_TYPES; */
+struct p2m_entry p2m_peek(struct domain *d, gfn_t g);
 
 /*@ requires \valid(old) && frame_refs > leaves;
     terminates \true;

@@ -2,6 +2,4 @@
 #include "core/gnttab/gnttab_private.h"
 
 #include "../../src/core/gnttab/gnttab.c"
-#include "../../src/core/gnttab/gnttab_copy.c"
-#include "../../src/core/gnttab/gnttab_pin.c"
 #include "../../src/core/gnttab/gnttab_version.c"
