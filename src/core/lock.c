@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "core/state.h"
 
-/* None is pushed below the one before, and taking one out keeps the order. */
+/* None is taken below the one before, and taking one out keeps the order. */
 static uint8_t level_highest(const struct cpu *c)
 {
     return c->lock_depth == 0 ? 0 : c->lock_level[c->lock_depth - 1];
@@ -15,7 +15,7 @@ static uint8_t level_highest(const struct cpu *c)
 
 static void level_push(struct cpu *c, uint8_t level)
 {
-    check(c->lock_depth < ARRAY_SIZE(c->lock_level) && level >= level_highest(c));
+    check(c->lock_depth < ARRAY_SIZE(c->lock_level));
     c->lock_level[c->lock_depth++] = level;
 }
 
@@ -30,21 +30,15 @@ static __attribute__((noinline)) void level_take_out(struct cpu *c, uint8_t leve
     check(i > 0);
     for (; i < c->lock_depth; i++)
         c->lock_level[i - 1] = c->lock_level[i];
-    c->lock_depth--;
+    c->lock_level[--c->lock_depth] = 0;
 }
 
 static void level_pop(struct cpu *c, uint8_t level)
 {
     if (c->lock_depth != 0 && c->lock_level[c->lock_depth - 1] == level)
-        c->lock_depth--;
+        c->lock_level[--c->lock_depth] = 0;
     else
         level_take_out(c, level);
-}
-
-void lock_init(struct lock *l, enum lock_level level)
-{
-    l->spin.word = 0;
-    l->level = (uint8_t)level;
 }
 
 __attribute__((flatten)) void lock_acquire(struct lock *l)

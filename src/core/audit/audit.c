@@ -45,8 +45,12 @@ struct domain *audit_next_domain(const struct audit_report *r, uint64_t from)
         struct domain **page = hv->domain_page[from / DOMAINS_PER_PAGE];
         uint64_t end = (from / DOMAINS_PER_PAGE + 1) * DOMAINS_PER_PAGE;
 
+        if (page == NULL) {
+            from = end;
+            continue;
+        }
         end = min_u64(end, DOMID_FIRST_RESERVED);
-        while (page != NULL && from < end) {
+        while (from < end) {
             struct domain **at = &page[from % DOMAINS_PER_PAGE];
 
             if (*at != NULL)
@@ -136,7 +140,7 @@ static void audit_all_domains(struct audit_report *r)
         before = r->violations;
         audit_gnttab(r, d);
         if (counts != NULL && r->violations == before)
-            audit_count_domain(counts, d);
+            audit_count_domain(r, counts, d);
         audit_sched_domain(r, d);
         audit_time_domain(r, d);
     }

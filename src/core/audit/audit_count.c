@@ -31,15 +31,12 @@ struct audit_count *audit_counts_begin(const struct audit_report *r)
  * again: nobody has to note that it was written to. */
 void audit_counts_end(struct audit_count *c)
 {
+    uint64_t n = hv->max_mfn;
+
     if (c == NULL)
         return;
-    for (uint64_t m = 0; m < hv->max_mfn; m++) {
-        if (m % 8 == 0 && hv->max_mfn - m >= 8 &&
-            audit_eight_are((const uint64_t *)(const void *)&c[m], 0))
-            m += 7;
-        else if (c[m].refs != 0 || c[m].types != 0)
-            c[m] = (struct audit_count){0, 0};
-    }
+    for (uint64_t m = 0; m < n; m++)
+        c[m] = (struct audit_count){0, 0};
 }
 
 /* A page that is pinned for the hypervisor's own use. */
@@ -82,7 +79,7 @@ static void count_grants(struct audit_count *c, const struct gnttab *t)
     }
 }
 
-void audit_count_domain(struct audit_count *c, const struct domain *d)
+void audit_count_domain(const struct audit_report *r, struct audit_count *c, const struct domain *d)
 {
     const struct evtchn_fifo *fifo = d->evtchn.fifo;
 
@@ -96,7 +93,7 @@ void audit_count_domain(struct audit_count *c, const struct domain *d)
     count_pin(c, d->console.ring);
     for (uint32_t i = 0; fifo != NULL && i < fifo->pages; i++)
         count_pin(c, fifo->page[i]);
-    for (unsigned i = 0; (i = audit_next_vcpu(d, i)) < MAX_VCPUS; i++) {
+    for (unsigned i = 0; (i = audit_next_vcpu(r->zero, d, i)) < MAX_VCPUS; i++) {
         const struct vcpu *v = d->vcpu[i];
 
         count_pin(c, v->info_page);
@@ -110,19 +107,24 @@ void audit_count_domain(struct audit_count *c, const struct domain *d)
 
 void audit_counts_compare(struct audit_report *r, const struct audit_count *c)
 {
-    uint64_t right = 0; /* the last word that was right, with ... */
+    uint64_t right = 0; /* the last used word that was right, with ... */
     struct audit_count held = {0, 0};
 
-    for (uint64_t m = 0; m < hv->max_mfn; m = audit_next_frame(m)) {
-        uint64_t own, types = c[m].types & ~AUDIT_COUNT_MAPPED;
+    for (uint64_t m = 0; m < hv->max_mfn;) {
+        uint64_t own, types = c[m].types & ~AUDIT_COUNT_MAPPED, word = hv->frames[m];
         uint32_t before = r->violations;
         struct frame f;
 
         /* Neighbours are often alike. */
-        if (!fw_is_used(hv->frames[m]) ||
-            (hv->frames[m] == right && c[m].refs == held.refs && types == held.types))
+        if (word == right && word != 0 && c[m].refs == held.refs && types == held.types) {
+            m++;
             continue;
-        f = fw_unpack(hv->frames[m]);
+        }
+        if (!fw_is_used(word)) {
+            m = audit_next_frame(m);
+            continue;
+        }
+        f = fw_unpack(word);
         own = audit_own_refs(f);
         audit_claim(r, f.refs == own + c[m].refs, "INV-MEM-7",
                     "frame %#lx of d%u, type %u, has %u references, but %lu holders", m, f.owner,
@@ -131,8 +133,9 @@ void audit_counts_compare(struct audit_report *r, const struct audit_count *c)
                     "frame %#lx of d%u has %u references of type %u, but %lu holders", m, f.owner,
                     f.type_count, f.type, types);
         if (r->violations == before) {
-            right = hv->frames[m];
+            right = word;
             held = (struct audit_count){c[m].refs, (uint32_t)types};
         }
+        m++;
     }
 }

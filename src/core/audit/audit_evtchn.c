@@ -32,9 +32,10 @@ static void audit_peer(struct audit_report *r, const struct domain *d, uint32_t 
 }
 
 /* A bound VIRQ port is found through the virq_port[] of some vCPU. */
-static bool virq_is_named(const struct domain *d, uint32_t port, const struct evtchn *e)
+static bool virq_is_named(const struct audit_report *r, const struct domain *d, uint32_t port,
+                          const struct evtchn *e)
 {
-    for (unsigned i = 0; (i = audit_next_vcpu(d, i)) < MAX_VCPUS; i++) {
+    for (unsigned i = 0; (i = audit_next_vcpu(r->zero, d, i)) < MAX_VCPUS; i++) {
         const struct vcpu *v = d->vcpu[i];
 
         if (e->remote_port < ARRAY_SIZE(v->virq_port) && v->virq_port[e->remote_port] == port)
@@ -75,7 +76,7 @@ static void audit_port(struct audit_report *r, const struct domain *d, uint32_t 
     if (e->state == EVTCHN_INTERDOMAIN)
         audit_peer(r, d, port, e);
     if (e->state == EVTCHN_VIRQ)
-        audit_claim(r, virq_is_named(d, port, e), "INV-EVT-3",
+        audit_claim(r, virq_is_named(r, d, port, e), "INV-EVT-3",
                     "d%u port %u is bound to VIRQ %u, whose vCPUs do not name it", d->id, port,
                     e->remote_port);
 }
@@ -145,6 +146,6 @@ void audit_evtchn(struct audit_report *r, const struct domain *d)
     }
     audit_claim(r, active == d->evtchn.active, "INV-EVT-4", "d%u has %u active ports, %u counted",
                 d->id, active, d->evtchn.active);
-    for (unsigned i = 0; (i = audit_next_vcpu(d, i)) < MAX_VCPUS; i++)
+    for (unsigned i = 0; (i = audit_next_vcpu(r->zero, d, i)) < MAX_VCPUS; i++)
         audit_virqs(r, d, d->vcpu[i]);
 }

@@ -28,11 +28,18 @@ struct domain *audit_domain(uint64_t id);
 /* The first listed domain with id >= from, or NULL. */
 struct domain *audit_next_domain(const struct audit_report *r, uint64_t from);
 
-/* The number of d's first vCPU from number i on, or MAX_VCPUS. */
-static inline unsigned audit_next_vcpu(const struct domain *d, unsigned i)
+/* The number of d's first vCPU from number i on, or MAX_VCPUS. z: what is known to be zero. */
+static inline unsigned audit_next_vcpu(const struct zero_lines *z, const struct domain *d,
+                                       unsigned i)
 {
-    while (i < MAX_VCPUS && d->vcpu[i] == NULL)
-        i += i % 8 == 0 && audit_eight_are((const uint64_t *)(uintptr_t)&d->vcpu[i], 0) ? 8 : 1;
+    while (i < MAX_VCPUS && d->vcpu[i] == NULL) {
+        size_t known = zero_known(z, &d->vcpu[i], (MAX_VCPUS - i) * sizeof(d->vcpu[i]));
+
+        if (known >= sizeof(d->vcpu[i]))
+            i += (unsigned)(known / sizeof(d->vcpu[i]));
+        else
+            i += i % 8 == 0 && audit_eight_are((const uint64_t *)(uintptr_t)&d->vcpu[i], 0) ? 8 : 1;
+    }
     return i;
 }
 
@@ -74,7 +81,8 @@ static inline uint64_t audit_alike(uint64_t m)
 struct audit_count *audit_counts_begin(const struct audit_report *r);
 void audit_counts_end(struct audit_count *c);
 /* Adds what d's grants hold, and what is pinned for it. */
-void audit_count_domain(struct audit_count *c, const struct domain *d);
+void audit_count_domain(const struct audit_report *r, struct audit_count *c,
+                        const struct domain *d);
 void audit_counts_compare(struct audit_report *r, const struct audit_count *c);
 
 /* audit_mem.c: INV-MEM-1 .. 6; fills in the report's frame counts. */

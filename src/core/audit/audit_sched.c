@@ -109,6 +109,6 @@ static void audit_vcpu(struct audit_report *r, const struct domain *d, const str
 
 void audit_sched_domain(struct audit_report *r, const struct domain *d)
 {
-    for (unsigned i = 0; (i = audit_next_vcpu(d, i)) < MAX_VCPUS; i++)
+    for (unsigned i = 0; (i = audit_next_vcpu(r->zero, d, i)) < MAX_VCPUS; i++)
         audit_vcpu(r, d, d->vcpu[i]);
 }

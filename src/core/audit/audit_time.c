@@ -78,7 +78,7 @@ void audit_time_domain(struct audit_report *r, const struct domain *d)
 {
     for (unsigned i = 0; i < DOMAIN_WATCHDOGS; i++)
         audit_timer(r, &d->watchdog[i], "watchdog", d->id, i);
-    for (unsigned i = 0; (i = audit_next_vcpu(d, i)) < MAX_VCPUS; i++) {
+    for (unsigned i = 0; (i = audit_next_vcpu(r->zero, d, i)) < MAX_VCPUS; i++) {
         const struct vcpu *v = d->vcpu[i];
 
         audit_timer(r, &v->singleshot, "singleshot timer", d->id, v->id);
