@@ -3,10 +3,10 @@
 #define CORBEL_PROOFS_GRANTS_H
 
 #include "locks.h"
+#include "policies.h"
 #include "core/gnttab/gnttab_private.h"
 #include "core/mem/frame.h"
 #include "core/p2m/p2m.h"
-#include "core/policy/policy.h"
 
 // The set of one type.
 /*@ axiomatic TypeSets {
@@ -24,13 +24,6 @@ struct domain *domain_get(domid_t id);
     assigns references;
     ensures references == \old(references) - 1; */
 void domain_put(struct domain *d);
-
-/*@ terminates \true;
-    assigns permitted;
-    ensures \result == 0 || \result == -XEN_EPERM;
-    ensures \result == 0 ==> permitted != 0;
-    ensures \result != 0 ==> permitted == 0; */
-int policy_check(enum policy_op op, const struct domain *subject, const struct domain *object);
 
 /*@ terminates \true;
     assigns frame_refs;

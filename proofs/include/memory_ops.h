@@ -3,9 +3,9 @@
 #ifndef CORBEL_PROOFS_MEMORY_OPS_H
 #define CORBEL_PROOFS_MEMORY_OPS_H
 
+#include "hypercalls.h"
 #include "locks.h"
 #include "core/guest_mem/guest_mem.h"
-#include "core/hypercall/hypercall.h"
 #include "core/hypercall/memory_op.h"
 #include "core/mem/frame.h"
 #include "core/mem/page_alloc.h"
@@ -69,21 +69,11 @@ struct domain *domain_get_for(struct vcpu *caller, domid_t id);
         (\result == -XEN_ESRCH || \result == -XEN_EPERM); */
 int memory_op_target(struct vcpu *v, domid_t domid, enum policy_op op, struct domain **out);
 
-/*@ requires d != \null && references > 0;
-    terminates \true;
-    assigns references;
-    ensures references == \old(references) - 1; */
-void domain_put(struct domain *d);
-
 /*@ terminates \true;
     assigns permitted;
     ensures \result == 0 || \result == -XEN_EPERM;
     ensures permitted == (\result == 0 ? 1 : \old(permitted)); */
 int policy_check(enum policy_op op, const struct domain *subject, const struct domain *object);
-
-/*@ terminates \true;
-    assigns \nothing; */
-bool hypercall_preempt(void);
 
 /*@ terminates \true;
     assigns \nothing; */

@@ -11,8 +11,7 @@
     assigns *out, pins;
     ensures pins == \old(pins) + (\result == GNTST_okay ? 1 : 0);
     ensures GNTST_eagain <= \result <= 0;
-    ensures \result == GNTST_okay && use == PIN_MAP ==> out->mfn.v <= 0xfffffff;
-    ensures \result == GNTST_okay ==> out->start <= 0xffff && out->length <= 0xffff; */
+    ensures \result == GNTST_okay && use == PIN_MAP ==> out->mfn.v <= 0xfffffff; */
 int gnttab_pin(struct domain *rd, grant_ref_t ref, domid_t grantee, bool readonly, enum pin_use use,
                struct gnttab_pin *out);
 

@@ -27,8 +27,9 @@ CONFIGURED = (
 
 
 def jobs():
-    """How many runs of Frama-C go side by side: each waits for its provers a third of the time."""
-    return int(os.environ.get("CORBEL_PROOF_JOBS", (3 * os.cpu_count() + 1) // 2))
+    """How many runs of Frama-C go side by side: each waits, for provers to be started and looked
+    after, two fifths of the time."""
+    return int(os.environ.get("CORBEL_PROOF_JOBS", 2 * os.cpu_count()))
 
 
 def versions():

@@ -1,10 +1,10 @@
 /* src/core/evtchn/evtchn_op.c, and by contract what it calls. A copy from the guest leaves
  * an arbitrary value; a copy to the guest tells it the port that was made. */
+#include "hypercalls.h"
 #include "locks.h"
+#include "policies.h"
 #include "core/evtchn/evtchn_private.h"
 #include "core/guest_mem/guest_mem.h"
-#include "core/hypercall/hypercall.h"
-#include "core/policy/policy.h"
 #include "core/state.h"
 
 /*@ terminates \true;
@@ -39,27 +39,6 @@ struct domain *domain_get(domid_t id);
     ensures \result == \null ==> references == \old(references);
     ensures \result != \null ==> references == \old(references) + 1 && \valid(\result); */
 struct domain *domain_get_for(struct vcpu *caller, domid_t id);
-
-/*@ requires d != \null && references > 0;
-    terminates \true;
-    assigns references;
-    ensures references == \old(references) - 1; */
-void domain_put(struct domain *d);
-
-/*@ terminates \true;
-    assigns permitted;
-    ensures \result == 0 || \result == -XEN_EPERM;
-    ensures \result == 0 ==> permitted != 0;
-    ensures \result != 0 ==> permitted == 0; */
-int policy_check(enum policy_op op, const struct domain *subject, const struct domain *object);
-
-/*@ terminates \true;
-    assigns permitted;
-    ensures \result == 0 || \result == -XEN_EPERM;
-    ensures \result == 0 ==> permitted != 0;
-    ensures \result != 0 ==> permitted == 0; */
-int policy_check_pair(enum policy_op op, const struct domain *subject, const struct domain *a,
-                      const struct domain *b);
 
 /*@ requires \valid(port) && permitted != 0 && untold_port == 0;
     terminates \true;

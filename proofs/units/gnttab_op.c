@@ -1,10 +1,10 @@
 /* src/core/gnttab/gnttab_op.c, and by contract what it calls. A copy from the guest leaves
  * an arbitrary value; a copy to the guest tells it the handle of what was mapped. */
+#include "hypercalls.h"
 #include "locks.h"
+#include "policies.h"
 #include "core/gnttab/gnttab_private.h"
 #include "core/guest_mem/guest_mem.h"
-#include "core/hypercall/hypercall.h"
-#include "core/policy/policy.h"
 #include "core/mem/frame.h"
 #include "core/p2m/p2m.h"
 #include "core/vcpu/vcpu.h"
@@ -36,23 +36,6 @@ int proof_copied_out(uint64_t gva);
     ensures \result != \null ==> references == \old(references) + 1;
     ensures \result != \null ==> other_table(caller, \result); */
 struct domain *domain_get_for(struct vcpu *caller, domid_t id);
-
-/*@ requires d != \null && references > 0;
-    terminates \true;
-    assigns references;
-    ensures references == \old(references) - 1; */
-void domain_put(struct domain *d);
-
-/*@ terminates \true;
-    assigns permitted;
-    ensures \result == 0 || \result == -XEN_EPERM;
-    ensures \result == 0 ==> permitted != 0;
-    ensures \result != 0 ==> permitted == 0; */
-int policy_check(enum policy_op op, const struct domain *subject, const struct domain *object);
-
-/*@ terminates \true;
-    assigns \nothing; */
-bool hypercall_preempt(void);
 
 /*@ terminates \true;
     assigns \nothing; */

@@ -20,6 +20,30 @@ struct side {
     uint32_t start, end; /* bytes that may be touched */
 };
 
+/*@ // What a side holds, and that it is all that was taken since (in order: domains, pins, frames,
+    // types of frames).
+    logic integer domains_of{L}(struct side *s) =
+        (s->d != \null ? 1 : 0) + (s->td != \null ? 1 : 0);
+    logic integer pins_of{L}(struct side *s) = (s->pinned ? 1 : 0) + (s->td != \null ? 1 : 0);
+    logic integer frames_of{L}(struct side *s) = s->framed ? 1 : 0;
+    logic integer types_of{L}(struct side *s) = s->framed && !s->readonly ? 1 : 0;
+    predicate taken{K, L}(struct side *s) =
+        \at(references, L) - \at(references, K) == domains_of{L}(s) - domains_of{K}(s) &&
+        \at(pins, L) - \at(pins, K) == pins_of{L}(s) - pins_of{K}(s) &&
+        \at(frame_refs, L) - \at(frame_refs, K) == frames_of{L}(s) - frames_of{K}(s) &&
+        \at(type_refs, L) - \at(type_refs, K) == types_of{L}(s) - types_of{K}(s);
+    predicate side{L}(struct side *s) = \valid(s) && (s->d != \null ==> \valid(s->d)) &&
+        (s->td != \null ==> \valid(s->td)) && (s->pinned || s->td != \null ==> s->d != \null);
+    predicate fresh{L}(struct side *s) =
+        side(s) && s->d != \null && s->td == \null && !s->pinned && !s->framed;
+    // A frame that may be read, or written, from start to end.
+    predicate opened{L}(struct side *s) = side(s) && (s->framed || s->pinned); */
+
+/*@ requires side(s);
+    assigns references, pins, frame_refs, type_refs;
+    ensures released: references == \old(references) - domains_of(s) &&
+        pins == \old(pins) - pins_of(s) && frame_refs == \old(frame_refs) - frames_of(s) &&
+        type_refs == \old(type_refs) - types_of(s); */
 static void side_put(struct side *s)
 {
     if (s->framed) {
@@ -41,6 +65,11 @@ static void side_put(struct side *s)
 }
 
 /* A frame of the caller's own. GNTST_*. */
+/*@ requires fresh(s);
+    assigns s->framed, s->mfn, s->start, s->end, frame_refs, type_refs;
+    ensures taken{Pre, Post}(s);
+    ensures \result == GNTST_okay ? s->framed && s->start == 0 && s->end == PAGE_SIZE : !s->framed;
+    ensures GNTST_eagain <= \result <= 0; */
 static int side_frame(struct side *s, uint64_t frame)
 {
     struct p2m_entry e;
@@ -67,6 +96,12 @@ static int side_frame(struct side *s, uint64_t frame)
 }
 
 /* Follows a transitive grant, one step and no further. GNTST_*. */
+/*@ requires side(s) && s->d != \null && s->td == \null && \valid(pin) && \separated(s, pin);
+    assigns s->trans_ref, s->td, *pin, references, pins;
+    ensures taken{Pre, Post}(s) && side(s);
+    ensures \result == GNTST_okay ==> pin->start <= 0xffff && pin->length <= 0xffff;
+    ensures one_step: \result == GNTST_okay ==> s->td != \null && !pin->transitive;
+    ensures GNTST_eagain <= \result <= 0; */
 static int side_follow(struct side *s, struct gnttab_pin *pin)
 {
     struct domain *td = domain_get(pin->trans_domid);
@@ -85,6 +120,11 @@ static int side_follow(struct side *s, struct gnttab_pin *pin)
     return pin->transitive ? GNTST_general_error : GNTST_okay;
 }
 
+/*@ requires fresh(s) && \valid_read(caller);
+    assigns s->pinned, s->ref, s->td, s->trans_ref, s->mfn, s->start, s->end, references, pins;
+    ensures taken{Pre, Post}(s) && side(s);
+    ensures \result == GNTST_okay ==> s->pinned;
+    ensures GNTST_eagain <= \result <= 0; */
 static int side_grant(struct domain *caller, struct side *s, grant_ref_t ref)
 {
     struct gnttab_pin pin;
@@ -108,6 +148,13 @@ static int side_grant(struct domain *caller, struct side *s, grant_ref_t ref)
 }
 
 /* Finds and references the domain that a side names. GNTST_*. */
+/*@ requires \valid(s) && s->d == \null && s->td == \null && !s->pinned && !s->framed;
+    requires \valid_read(caller);
+    assigns s->d, references, permitted;
+    ensures taken{Pre, Post}(s) && side(s);
+    ensures asked: \result == GNTST_okay ==> fresh(s) && permitted != 0;
+    ensures own: id != DOMID_SELF && !gref ==> \result == GNTST_permission_denied;
+    ensures GNTST_eagain <= \result <= 0; */
 static int side_domain(struct domain *caller, struct side *s, domid_t id, bool gref)
 {
     /* Only one's own frames go by number. */
@@ -122,6 +169,12 @@ static int side_domain(struct domain *caller, struct side *s, domid_t id, bool g
                                                               : GNTST_okay;
 }
 
+/*@ requires fresh(s) && \valid_read(caller) && \valid_read(p);
+    assigns s->pinned, s->ref, s->td, s->trans_ref, s->framed, s->mfn, s->start, s->end, references,
+        pins, frame_refs, type_refs;
+    ensures taken{Pre, Post}(s) && side(s);
+    ensures \result == GNTST_okay ==> opened(s);
+    ensures GNTST_eagain <= \result <= 0; */
 static int side_open(struct domain *caller, struct side *s, const struct gnttab_copy_ptr *p,
                      bool gref)
 {
@@ -145,6 +198,14 @@ static bool in_side(const struct side *s, uint32_t at, uint32_t n)
     return at >= s->start && at + n <= s->end;
 }
 
+/*@ requires \valid_read(op) && opened(src) && opened(dst) && !dst->readonly && permitted != 0;
+    assigns copies;
+    ensures copies == \old(copies) + (\result == GNTST_okay ? 1 : 0);
+    ensures \result == GNTST_okay ==>
+        src->start <= op->source.offset && op->source.offset + op->len <= src->end &&
+        dst->start <= op->dest.offset && op->dest.offset + op->len <= dst->end &&
+        op->source.offset + op->len <= PAGE_SIZE && op->dest.offset + op->len <= PAGE_SIZE;
+    ensures GNTST_eagain <= \result <= 0; */
 static int copy_bytes(const struct gnttab_copy *op, const struct side *src, const struct side *dst)
 {
     uint32_t from = op->source.offset, to = op->dest.offset, n = op->len;
@@ -160,6 +221,12 @@ static int copy_bytes(const struct gnttab_copy *op, const struct side *src, cons
     return GNTST_okay;
 }
 
+/*@ requires \valid_read(d) && \valid_read(op);
+    assigns references, permitted, pins, frame_refs, type_refs, copies;
+    ensures released: references == \old(references) && pins == \old(pins) &&
+        frame_refs == \old(frame_refs) && type_refs == \old(type_refs);
+    ensures copies == \old(copies) + (\result == GNTST_okay ? 1 : 0);
+    ensures GNTST_eagain <= \result <= 0; */
 int gnttab_copy(struct domain *d, const struct gnttab_copy *op)
 {
     bool src_gref = (op->flags & GNTCOPY_source_gref) != 0;

@@ -14,12 +14,51 @@ _Static_assert(sizeof(struct gnttab_maptrack) * MAPTRACK_PER_BLOCK <=
                    (PAGE_SIZE << MAPTRACK_BLOCK_ORDER),
                "a block holds its handles");
 
+/*@ // Each handle has an entry of its own, by number, and by block and place in it. The free ones
+    // are linked: each leads to another free one or is the last, no two lead to the same, and none
+    // to the first. So a list that starts there has an end, and what is not free is not on it.
+    logic struct gnttab_maptrack *slot{L}(struct gnttab *t, integer h) =
+        &t->maptrack[h / MAPTRACK_PER_BLOCK][h % MAPTRACK_PER_BLOCK];
+    predicate at{L}(struct gnttab *t, integer b, integer i) =
+        0 <= b < t->maptrack_blocks && 0 <= i < MAPTRACK_PER_BLOCK;
+    predicate free_at{L}(struct gnttab *t, integer b, integer i) =
+        at(t, b, i) && t->maptrack[b][i].state == MAPTRACK_FREE;
+    predicate handle{L}(struct gnttab *t, integer h) =
+        at(t, h / MAPTRACK_PER_BLOCK, h % MAPTRACK_PER_BLOCK);
+    predicate free_handle{L}(struct gnttab *t, integer h) =
+        free_at(t, h / MAPTRACK_PER_BLOCK, h % MAPTRACK_PER_BLOCK);
+    predicate place_of(integer b, integer i, integer h) =
+        b == h / MAPTRACK_PER_BLOCK && i == h % MAPTRACK_PER_BLOCK;
+    predicate maptrack{L}(struct gnttab *t) = \valid(t) &&
+        t->maptrack_blocks <= GNTTAB_MAX_MAPTRACK_FRAMES &&
+        \valid_read(t->maptrack + (0 .. t->maptrack_blocks - 1)) &&
+        (\forall integer b; 0 <= b < t->maptrack_blocks ==>
+            \valid(t->maptrack[b] + (0 .. MAPTRACK_PER_BLOCK - 1))) &&
+        (\forall integer b, i; at(t, b, i) ==> \separated(&t->maptrack[b][i], t) &&
+            \separated(&t->maptrack[b][i], t->maptrack + (0 .. t->maptrack_blocks - 1))) &&
+        (\forall integer b, i, c, j; at(t, b, i) && at(t, c, j) &&
+            &t->maptrack[b][i] == &t->maptrack[c][j] ==> b == c && i == j);
+    predicate first_is_free{L}(struct gnttab *t) =
+        t->maptrack_free == MAPTRACK_NONE || free_handle(t, t->maptrack_free);
+    predicate links_are_free{L}(struct gnttab *t) = \forall integer b, i;
+        free_at(t, b, i) && t->maptrack[b][i].ref != MAPTRACK_NONE ==>
+            free_handle(t, t->maptrack[b][i].ref);
+    predicate none_to_first{L}(struct gnttab *t) = \forall integer b, i;
+        free_at(t, b, i) && t->maptrack[b][i].ref != MAPTRACK_NONE ==>
+            t->maptrack[b][i].ref != t->maptrack_free;
+    predicate links_differ{L}(struct gnttab *t) = \forall integer b, i, c, j;
+        free_at(t, b, i) && free_at(t, c, j) && (b != c || i != j) &&
+            t->maptrack[b][i].ref != MAPTRACK_NONE ==>
+            t->maptrack[b][i].ref != t->maptrack[c][j].ref;
+    predicate free_list{L}(struct gnttab *t) =
+        first_is_free(t) && links_are_free(t) && none_to_first(t) && links_differ(t); */
+
 /*@ requires \valid_read(t) && \valid_read(t->maptrack + (0 .. t->maptrack_blocks - 1));
-    requires \forall integer i; 0 <= i < t->maptrack_blocks ==>
-        \valid(t->maptrack[i] + (0 .. MAPTRACK_PER_BLOCK - 1));
+    requires handle / MAPTRACK_PER_BLOCK < t->maptrack_blocks ==>
+        \valid(t->maptrack[handle / MAPTRACK_PER_BLOCK] + (0 .. MAPTRACK_PER_BLOCK - 1));
     assigns \nothing;
     ensures \result == \null <==> handle / MAPTRACK_PER_BLOCK >= t->maptrack_blocks;
-    ensures \result != \null ==> \valid(\result); */
+    ensures \result != \null ==> \valid(\result) && \result == slot(t, handle); */
 struct gnttab_maptrack *gnttab_maptrack_of(const struct gnttab *t, grant_handle_t handle)
 {
     if (handle / MAPTRACK_PER_BLOCK >= t->maptrack_blocks) {
@@ -61,6 +100,82 @@ static void add_block(struct domain *d)
     t->maptrack_free = first;
 }
 
+/* Lock held: takes the first free handle. */
+/*@ requires maptrack(t) && free_list(t);
+    assigns t->maptrack_free, slot(t, t->maptrack_free)->state;
+    ensures none: \old(t->maptrack_free) == MAPTRACK_NONE ==> \result == MAPTRACK_NONE &&
+        t->maptrack_free == MAPTRACK_NONE;
+    ensures was_free: \result != MAPTRACK_NONE ==> \old(free_handle(t, t->maptrack_free)) &&
+        \result == \old(t->maptrack_free) && slot(t, \result)->state == MAPTRACK_BUSY;
+    ensures first: first_is_free(t);
+    ensures links: links_are_free(t);
+    ensures to_first: none_to_first(t);
+    ensures differ: links_differ(t); */
+static grant_handle_t first_free(struct gnttab *t)
+{
+    grant_handle_t h = t->maptrack_free;
+
+    if (h != MAPTRACK_NONE) {
+        struct gnttab_maptrack *m = gnttab_maptrack_of(t, h);
+
+        check(m != NULL && m->state == MAPTRACK_FREE);
+        /*@ assert own: free_handle(t, h) && m == slot(t, h) && \separated(m, t); */
+        /*@ assert next: m->ref != MAPTRACK_NONE ==> free_handle(t, m->ref) && m->ref != h; */
+        /*@ assert lone: m->ref != MAPTRACK_NONE ==> \forall integer b, i;
+                free_at(t, b, i) && !place_of(b, i, h) ==> t->maptrack[b][i].ref != m->ref; */
+        /*@ assert apart: \forall integer b, i; at(t, b, i) && !place_of(b, i, h) ==>
+                &t->maptrack[b][i] != m; */
+        t->maptrack_free = m->ref;
+        m->state = MAPTRACK_BUSY;
+        /*@ assert same: \forall integer b, i; at(t, b, i) && !place_of(b, i, h) ==>
+                t->maptrack[b][i].state == \at(t->maptrack[b][i].state, Pre); */
+        /*@ assert others: \forall integer b, i; free_at(t, b, i) ==>
+                free_at{Pre}(t, b, i) && !place_of(b, i, h); */
+        /*@ assert kept: \forall integer b, i; free_at{Pre}(t, b, i) && !place_of(b, i, h) ==>
+                free_at(t, b, i); */
+    }
+    return h;
+}
+
+/* Lock held: the next that first_free() takes. */
+/*@ requires maptrack(t) && free_list(t) && handle(t, h) && slot(t, h)->state == MAPTRACK_BUSY;
+    assigns t->maptrack_free, slot(t, h)->state, slot(t, h)->granter, slot(t, h)->ref;
+    ensures found_again: t->maptrack_free == h && slot(t, h)->state == MAPTRACK_FREE &&
+        slot(t, h)->ref == \old(t->maptrack_free);
+    ensures first: first_is_free(t);
+    ensures links: links_are_free(t);
+    ensures to_first: none_to_first(t);
+    ensures differ: links_differ(t); */
+static void put_free(struct gnttab *t, grant_handle_t h)
+{
+    struct gnttab_maptrack *m = gnttab_maptrack_of(t, h);
+
+    check(m != NULL && m->state == MAPTRACK_BUSY);
+    /*@ assert own: handle(t, h) && m == slot(t, h) && \separated(m, t) &&
+            \separated(m, t->maptrack + (0 .. t->maptrack_blocks - 1)); */
+    /*@ assert apart: \forall integer b, i; at(t, b, i) && !place_of(b, i, h) ==>
+            &t->maptrack[b][i] != m; */
+    /*@ assert nobody: t->maptrack_free != h && \forall integer b, i; free_at(t, b, i) ==>
+            t->maptrack[b][i].ref != h; */
+    m->granter = NULL;
+    /*@ assert there: \forall integer b; 0 <= b < t->maptrack_blocks ==>
+            t->maptrack[b] == \at(t->maptrack[b], Pre); */
+    m->state = MAPTRACK_FREE;
+    m->ref = t->maptrack_free;
+    t->maptrack_free = h;
+    /*@ assert mine: m == slot(t, h) && m->ref == \at(t->maptrack_free, Pre); */
+    /*@ assert same: \forall integer b, i; at(t, b, i) && !place_of(b, i, h) ==>
+            t->maptrack[b][i].state == \at(t->maptrack[b][i].state, Pre) &&
+            t->maptrack[b][i].ref == \at(t->maptrack[b][i].ref, Pre); */
+    /*@ assert others: \forall integer b, i; free_at(t, b, i) && !place_of(b, i, h) ==>
+            free_at{Pre}(t, b, i); */
+    /*@ assert kept: \forall integer b, i; free_at{Pre}(t, b, i) ==>
+            free_at(t, b, i) && !place_of(b, i, h); */
+    /*@ assert next: m->ref != MAPTRACK_NONE ==> free_handle(t, m->ref); */
+    /*@ assert linked: \forall integer b, i; free_at{Pre}(t, b, i) &&
+            t->maptrack[b][i].ref != MAPTRACK_NONE ==> free_handle(t, t->maptrack[b][i].ref); */
+}
+
 /*@ requires \valid(d) && !held(&d->gnttab.lock);
     terminates \true;
     assigns handles, grants, d->gnttab.lock.spin.word;
@@ -75,15 +190,7 @@ static grant_handle_t handle_claim(struct domain *d)
     if (t->maptrack_free == MAPTRACK_NONE) {
         add_block(d);
     }
-    h = t->maptrack_free;
-    if (h != MAPTRACK_NONE) {
-        struct gnttab_maptrack *m = gnttab_maptrack_of(t, h);
-
-        check(m != NULL && m->state == MAPTRACK_FREE);
-        t->maptrack_free = m->ref;
-        m->state = MAPTRACK_BUSY;
-        m->granter = NULL;
-    }
+    h = first_free(t);
     lock_release(&t->lock);
     return h;
 }
@@ -95,17 +202,9 @@ static grant_handle_t handle_claim(struct domain *d)
     ensures handles == \old(handles) - 1; */
 static void handle_release(struct domain *d, grant_handle_t h)
 {
-    struct gnttab *t = &d->gnttab;
-    struct gnttab_maptrack *m;
-
-    lock_acquire(&t->lock);
-    m = gnttab_maptrack_of(t, h);
-    check(m->state == MAPTRACK_BUSY);
-    m->state = MAPTRACK_FREE;
-    m->granter = NULL;
-    m->ref = t->maptrack_free;
-    t->maptrack_free = h;
-    lock_release(&t->lock);
+    lock_acquire(&d->gnttab.lock);
+    put_free(&d->gnttab, h);
+    lock_release(&d->gnttab.lock);
 }
 
 /*@ requires \valid(d) && !held(&d->gnttab.lock) && handles > 0 && h != MAPTRACK_NONE;

@@ -51,7 +51,7 @@ struct gnttab_maptrack {
 /* What pinning a grant gives. */
 struct gnttab_pin {
     mfn_t mfn;
-    uint32_t start, length;
+    uint16_t start, length;
     bool transitive;
     domid_t trans_domid;
     grant_ref_t trans_ref;
@@ -71,6 +71,16 @@ enum pin_use { PIN_MAP, PIN_COPY };
 /*@ ghost int type_refs; */
 /*@ ghost int handles; */
 /*@ ghost int leaves; */
+/* How many copies were made. */
+/*@ ghost int copies; */
+/* Of words that a guest writes too: how often they were read and changed, and what the guest
+ * had left in the one that was changed last. */
+/*@ ghost int looks; */
+/*@ ghost int changes; */
+/*@ ghost uint32_t was; */
+/* Whether the guest was last shown the marks of the grant at hand. */
+/*@ ghost int reading_shown; */
+/*@ ghost int writing_shown; */
 
 /*@ // Where the guest sees the frames of a table.
     predicate frame_lists{L}(struct gnttab *t) =

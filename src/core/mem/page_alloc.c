@@ -1,8 +1,7 @@
-/* A buddy allocator whose lists are threaded through the words of the free
- * frames themselves. Blocks are aligned powers of two; a free block's buddy is
- * not free with the same order if the two may be merged. Clean and dirty blocks
- * are merged up to PAGE_ALLOC_MIXED_ORDER only, so that one freed page costs the
- * scrubber 2 MiB, not the gigabyte around it.
+/* A buddy allocator; free_list.c links its blocks. Blocks are aligned powers of two; a
+ * free block's buddy is not free with the same order if the two may be merged. Clean and
+ * dirty blocks are merged up to PAGE_ALLOC_MIXED_ORDER only, so that one freed page costs
+ * the scrubber 2 MiB, not the gigabyte around it.
  *
  * A block on its way between "free" and "in use" has a head word of state
  * FRAME_USED with no references: no merge takes it and no reference can be taken.
@@ -14,6 +13,7 @@
 #include "base/string.h"
 #include "core/domain/domain.h"
 #include "core/mem/frame_word.h"
+#include "core/mem/free_list.h"
 #include "core/mem/page_claim.h"
 #include "core/state.h"
 #include "port/mem.h"
@@ -25,16 +25,6 @@
 /* Frames zeroed in one go under the heap lock. */
 #define SCRUB_CHUNK 16u
 
-/*@ logic integer span(integer order) = 1 << order; */
-
-/*@ requires order <= FRAME_ORDER_MAX;
-    assigns \nothing;
-    ensures \result == span(order) && 1 <= \result <= 0x40000; */
-static uint64_t frames_of(unsigned order)
-{
-    return UINT64_C(1) << order;
-}
-
 /*@ requires frame_table && m.v < hv->max_mfn && word_free(hv->frames[m.v]);
     assigns \nothing;
     ensures word_block(hv->frames[m.v], \result.order, \result.dirty, \result.next,
@@ -42,71 +32,6 @@ static uint64_t frames_of(unsigned order)
 static struct free_block block_read(mfn_t m)
 {
     return fw_unpack_free(load_u64(&hv->frames[m.v]));
-}
-
-/*@ requires frame_table && m.v < hv->max_mfn;
-    requires b.order <= FW_ORDER_MASK && b.next <= FW_NEXT_MASK && b.prev <= FW_PREV_MASK;
-    assigns hv->frames[m.v];
-    ensures word_block(hv->frames[m.v], b.order, b.dirty, b.next, b.prev); */
-static void block_write(mfn_t m, struct free_block b)
-{
-    store_u64(&hv->frames[m.v], fw_pack_free(b));
-}
-
-/*@ requires \valid(hv) && b.order <= FRAME_ORDER_MAX;
-    assigns \nothing;
-    ensures \valid(\result);
-    ensures b.dirty ==> \result == &hv->heap.zone[m.v < HEAP_LOW_FRAMES ? 0 : 1].dirty[b.order];
-    ensures !b.dirty ==> \result == &hv->heap.zone[m.v < HEAP_LOW_FRAMES ? 0 : 1].clean[b.order]; */
-static mfn_t *list_of(mfn_t m, struct free_block b)
-{
-    struct heap_list *z = &hv->heap.zone[m.v < HEAP_LOW_FRAMES ? HEAP_LOW : HEAP_HIGH];
-
-    return b.dirty ? &z->dirty[b.order] : &z->clean[b.order];
-}
-
-static void block_link(mfn_t m, unsigned order, bool dirty)
-{
-    struct free_block b = {.order = (uint8_t)order, .dirty = dirty};
-    mfn_t *head = list_of(m, b);
-
-    b.next = head->v;
-    if (head->v != 0) {
-        struct free_block next = block_read(*head);
-
-        next.prev = m.v;
-        block_write(*head, next);
-    }
-    block_write(m, b);
-    *head = m;
-    hv->heap.free_pages += frames_of(order);
-    if (dirty)
-        hv->heap.dirty_pages += frames_of(order);
-}
-
-/* Takes a block off its list; its words still say free, its head as inner. */
-static void block_unlink(mfn_t m, struct free_block b)
-{
-    if (b.next != 0) {
-        struct free_block next = block_read(mfn(b.next));
-
-        next.prev = b.prev;
-        block_write(mfn(b.next), next);
-    }
-    if (b.prev != 0) {
-        struct free_block prev = block_read(mfn(b.prev));
-
-        prev.next = b.next;
-        block_write(mfn(b.prev), prev);
-    } else {
-        *list_of(m, b) = mfn(b.next);
-    }
-    store_u64(&hv->frames[m.v], fw_pack_inner());
-    hv->heap.free_pages -= frames_of(b.order);
-    if (b.dirty)
-        hv->heap.dirty_pages -= frames_of(b.order);
-    if (hv->heap.scrub.v == m.v)
-        hv->heap.scrub = mfn(0);
 }
 
 /* Links [m, m + 2^order), all of whose words say inner, merged with its buddies
@@ -126,12 +51,12 @@ static void block_release(mfn_t m, unsigned order, bool dirty)
             break;
         if (b.dirty != dirty && order >= PAGE_ALLOC_MIXED_ORDER)
             break;
-        block_unlink(buddy, b);
+        free_list_remove(buddy, b);
         dirty = dirty || b.dirty;
         m = mfn(m.v & ~frames_of(order));
         order++;
     }
-    block_link(m, order, dirty);
+    free_list_add(m, order, dirty);
 }
 
 /* The first block of a list that lies below limit frames, or 0. */
@@ -190,10 +115,10 @@ static mfn_t block_take(const struct request *q, bool *dirty)
 
         page_claim_consume(q->d, frames_of(order));
 
-        block_unlink(m, b);
+        free_list_remove(m, b);
         while (b.order > order) {
             b.order--;
-            block_link(mfn(m.v + frames_of(b.order)), b.order, b.dirty);
+            free_list_add(mfn(m.v + frames_of(b.order)), b.order, b.dirty);
         }
         store_u64(&hv->frames[m.v], fw_pack_used(FRAME_NONE, false, 0, 0));
         *dirty = b.dirty;
@@ -261,7 +186,7 @@ void heap_init(void)
             count++;
         while (frames_of(order) > count)
             order--;
-        block_link(mfn(m), order, hv->ram_dirty);
+        free_list_add(mfn(m), order, hv->ram_dirty);
         m += frames_of(order);
     }
     lock_release(&h->lock);
@@ -523,7 +448,7 @@ bool page_scrub_some(void)
         if (count == left) {
             mfn_t m = h->scrub;
 
-            block_unlink(m, b);
+            free_list_remove(m, b);
             block_release(m, b.order, false);
         }
     }

@@ -44,11 +44,18 @@ void sched_vcpu_destroy(struct vcpu *v)
 }
 
 /* The state of a vCPU that neither runs nor waits for a CPU. */
+/*@ requires \valid_read(v);
+    assigns \nothing;
+    ensures \result == RUNSTATE_blocked || \result == RUNSTATE_offline; */
 static int state_at_rest(const struct vcpu *v)
 {
     return (load_u32(&v->pause_flags) & VPF_BLOCKED) != 0 ? RUNSTATE_blocked : RUNSTATE_offline;
 }
 
+/*@ requires on_cpu(rq, v) && !v->sched.queued && !v->sched.running;
+    assigns v->runstate, rq->owner, v->sched.owner, v->sched.key, sched_others;
+    ensures INV_SCHED_3: at_rest(v);
+    ensures still: !v->sched.queued && !v->sched.running && (can_run(v) <==> \old(can_run(v))); */
 static void rest(struct runqueue *rq, struct vcpu *v, uint64_t now)
 {
     int state = state_at_rest(v);
@@ -61,6 +68,14 @@ static void rest(struct runqueue *rq, struct vcpu *v, uint64_t now)
 
 /* Queues v, which is neither queued nor running, as one that woke up. Returns the
  * CPU that should look at it now, or MAX_CPUS. */
+/*@ requires on_cpu(rq, v) && !v->sched.queued && !v->sched.running && can_run(v);
+    requires rq->current == \null || \valid_read(rq->current);
+    assigns v->runstate, v->sched.prev, v->sched.next, v->sched.queued, rq->head, rq->tail,
+        rq->length, rq->last[0 .. SCHED_PRIOS - 1], rq->active, v->sched.active,
+        v->sched.active_prev, v->sched.active_next, sched_others;
+    ensures INV_SCHED_1: v->sched.queued && !v->sched.running && can_run(v);
+    ensures INV_SCHED_3: v->runstate.state == RUNSTATE_runnable;
+    ensures looked_at: (rq->current == \null ==> \result == v->sched.cpu) && \result <= MAX_CPUS; */
 static unsigned queue_woken(struct runqueue *rq, struct vcpu *v)
 {
     const struct vcpu *cur = rq->current;
@@ -76,6 +91,12 @@ static unsigned queue_woken(struct runqueue *rq, struct vcpu *v)
 }
 
 /* Must v be queued? If not, its runstate is put right. */
+/*@ requires on_cpu(rq, v);
+    assigns v->runstate, rq->owner, v->sched.owner, v->sched.key, sched_others;
+    ensures \result <==> \old(!v->sched.queued && !v->sched.running && can_run(v));
+    ensures INV_SCHED_1: !\result ==> v->sched.queued || v->sched.running || !can_run(v);
+    ensures INV_SCHED_3: !\result && !v->sched.queued && !v->sched.running ==> at_rest(v);
+    ensures same: can_run(v) <==> \old(can_run(v)); */
 static bool must_queue(struct runqueue *rq, struct vcpu *v)
 {
     if (v->sched.queued || v->sched.running) {
@@ -115,6 +136,19 @@ void sched_wake(struct vcpu *v)
     }
 }
 
+/*@ requires \valid(hv) && on_cpu(&hv->cpu[v->sched.cpu].rq, v);
+    requires !held(&hv->cpu[v->sched.cpu].rq.lock);
+    requires INV_SCHED_1: !(v->sched.queued && v->sched.running);
+    assigns v->sched.prev, v->sched.next, v->sched.queued, v->sched.owner, v->sched.key,
+        v->runstate, hv->cpu[v->sched.cpu].rq.head, hv->cpu[v->sched.cpu].rq.tail,
+        hv->cpu[v->sched.cpu].rq.length, hv->cpu[v->sched.cpu].rq.last[0 .. SCHED_PRIOS - 1],
+        hv->cpu[v->sched.cpu].rq.owner, hv->cpu[v->sched.cpu].rq.lock.spin.word,
+        hv->cpu[v->sched.cpu].resched, sched_others;
+    ensures INV_SCHED_1: !can_run(v) ==> !v->sched.queued;
+    ensures INV_SCHED_3: !can_run(v) && !v->sched.running ==> at_rest(v);
+    ensures stops: !can_run(v) && v->sched.running ==> hv->cpu[v->sched.cpu].resched == 1;
+    ensures kept: \old(can_run(v)) ==> v->sched.queued == \old(v->sched.queued);
+    ensures unlocked: !held(&hv->cpu[v->sched.cpu].rq.lock); */
 void sched_sleep(struct vcpu *v)
 {
     struct runqueue *rq = sched_lock(v);
@@ -154,6 +188,9 @@ void sched_yield_current(void)
     }
 }
 
+/*@ requires \valid(hv) && cpu < MAX_CPUS;
+    assigns hv->cpu[cpu].resched, sched_others;
+    ensures hv->cpu[cpu].resched == 1; */
 void sched_raise(unsigned cpu)
 {
     store_u32(&hv->cpu[cpu].resched, 1);
@@ -183,6 +220,12 @@ static int claim_of(struct runqueue *rq, struct vcpu *prev, uint64_t now)
 }
 
 /* Does head go before prev, whose claim this is? */
+/*@ requires \valid_read(rq) && (head == \null || \valid_read(head));
+    requires claim < 0 || \valid_read(prev);
+    assigns \nothing;
+    ensures off: claim < 0 ==> \result;
+    ensures alone: claim >= 0 && head == \null ==> !\result;
+    ensures yields: claim >= 0 && head != \null && prev->sched.yield ==> \result; */
 static bool head_first(const struct runqueue *rq, const struct vcpu *head, const struct vcpu *prev,
                        int claim, uint64_t now)
 {
@@ -203,6 +246,13 @@ static bool head_first(const struct runqueue *rq, const struct vcpu *head, const
 }
 
 /* next, which waited here, counts as running from now on. */
+/*@ requires on_cpu(rq, next) && next->sched.queued && !next->sched.running && now <= TIME_MAX;
+    assigns next->sched.prev, next->sched.next, next->sched.queued, next->sched.running,
+        next->sched.run_start, next->sched.burn_start, next->runstate, rq->head, rq->tail,
+        rq->length, rq->last[0 .. SCHED_PRIOS - 1], rq->current, rq->slice_end, sched_others;
+    ensures INV_SCHED_1: !next->sched.queued && next->sched.running;
+    ensures INV_SCHED_3: next->runstate.state == RUNSTATE_running && rq->current == next;
+    ensures pays: next->sched.burn_start == now; */
 static void start(struct runqueue *rq, struct vcpu *next, uint64_t now)
 {
     rq_remove(rq, next);
