@@ -8,14 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/bitmap.h"
 #include "core/mem/page_alloc.h"
 #include "core/p2m/p2m_log.h"
 #include "core/state.h"
 #include "hostsim/engine/engine.h"
 #include "hostsim/sim/sim.h"
 #include "hostsim/world/trace_json.h"
-#include "port/guest.h"
 #include "x86/build/pvh.h"
 #include "x86/hvm/hvm.h"
 
@@ -205,21 +203,6 @@ static int boot_guest(const struct guest_config *c, struct sim_guest *g)
     return rc;
 }
 
-/* How many of d's pages were written, and by mode perhaps none from now on. */
-static uint64_t pages_written(struct domain *d, enum p2m_log_mode mode)
-{
-    uint64_t bits[P2M_LOG_CHUNK / 64], n = 0;
-
-    for (uint64_t g = 0; g <= d->p2m.max_gfn;) {
-        g = p2m_log_read(d, g, P2M_LOG_CHUNK, mode, bits);
-        for (unsigned i = 0; i < ARRAY_SIZE(bits); i++) {
-            n += bits_count(bits[i]);
-        }
-    }
-    port_guest_flush(d);
-    return n;
-}
-
 int boot_guests(void)
 {
     int rc = 0;
@@ -231,7 +214,7 @@ int boot_guests(void)
         struct vcpu *v = sim.guest[i].d->vcpu[0];
 
         if (sim.opt.written && p2m_log_start(v->domain, P2M_LOG_KEY) == 0) {
-            (void)pages_written(v->domain, P2M_LOG_CLEAN);
+            (void)p2m_log_count(v->domain, P2M_LOG_CLEAN);
         }
         if (v->pause_flags & VPF_DOWN) {
             vcpu_wake_flags(v, VPF_DOWN);
@@ -285,7 +268,7 @@ static void collect(struct sim_guest *g)
     r->guest_frames = g->d->tot_pages;
     r->hyp_frames = g->d->hyp_pages;
     if (sim.opt.written && sim.end != WORLD_PANIC) {
-        r->written = pages_written(g->d, P2M_LOG_PEEK);
+        r->written = p2m_log_count(g->d, P2M_LOG_PEEK);
     }
 }
 

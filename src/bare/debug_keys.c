@@ -4,13 +4,11 @@
 #include "bare/bare.h"
 
 #include "base/atomic.h"
-#include "base/bitmap.h"
 #include "core/console/console.h"
 #include "core/evtchn/evtchn_private.h"
 #include "core/mem/page_alloc.h"
 #include "core/p2m/p2m_log.h"
 #include "core/state.h"
-#include "port/guest.h"
 #include "port/power.h"
 #include "port/time.h"
 
@@ -116,7 +114,7 @@ static void show_grants(struct domain *d)
 /* The first time there is nothing to tell yet. */
 static void show_written(struct domain *d)
 {
-    uint64_t bits[P2M_LOG_CHUNK / 64], n = 0;
+    uint64_t n;
     bool begins = p2m_log_start(d, P2M_LOG_KEY) == 0;
 
     if (load_u8(&d->p2m.log) != P2M_LOG_KEY) {
@@ -124,12 +122,7 @@ static void show_written(struct domain *d)
                p2m_log_on(d) ? "a toolstack logs what it writes" : "the CPU does not say");
         return;
     }
-    for (uint64_t g = 0; g <= d->p2m.max_gfn;) {
-        g = p2m_log_read(d, g, P2M_LOG_CHUNK, begins ? P2M_LOG_FORGET : P2M_LOG_CLEAN, bits);
-        for (unsigned i = 0; i < ARRAY_SIZE(bits); i++)
-            n += bits_count(bits[i]);
-    }
-    port_guest_flush(d);
+    n = p2m_log_count(d, begins ? P2M_LOG_FORGET : P2M_LOG_CLEAN);
     if (begins)
         hv_log(0, "d%u: written pages are counted from now on", d->id);
     else

@@ -1,5 +1,6 @@
 #include "core/p2m/p2m_log.h"
 
+#include "base/bitmap.h"
 #include "base/check.h"
 #include "core/mem/frame.h"
 #include "core/p2m/p2m_table.h"
@@ -145,6 +146,20 @@ uint64_t p2m_log_read(struct domain *d, uint64_t g, unsigned n, enum p2m_log_mod
     }
     lock_release(&d->p2m.lock);
     return next;
+}
+
+uint64_t p2m_log_count(struct domain *d, enum p2m_log_mode mode)
+{
+    uint64_t bits[P2M_LOG_CHUNK / 64], n = 0;
+
+    for (uint64_t g = 0; g <= d->p2m.max_gfn;) {
+        g = p2m_log_read(d, g, P2M_LOG_CHUNK, mode, bits);
+        for (unsigned i = 0; i < ARRAY_SIZE(bits); i++) {
+            n += bits_count(bits[i]);
+        }
+    }
+    port_guest_flush(d);
+    return n;
 }
 
 void p2m_log_note(struct domain *d, gfn_t g)

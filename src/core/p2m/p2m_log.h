@@ -39,6 +39,9 @@ void p2m_log_stop(struct domain *d, enum p2m_log_user user);
 uint64_t p2m_log_read(struct domain *d, uint64_t g, unsigned n, enum p2m_log_mode mode,
                       uint64_t bits[P2M_LOG_CHUNK / 64]);
 
+/* How many of all pages were written; flushes. Takes as long as the map is large. */
+uint64_t p2m_log_count(struct domain *d, enum p2m_log_mode mode);
+
 /* Notes g as written, if it is the domain's own memory. */
 /*@ terminates \true;
     assigns \nothing; */
