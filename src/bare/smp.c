@@ -12,7 +12,7 @@
 
 #define INIT_WAIT_US 10000u
 #define START_WAIT_US 200u
-#define ANSWER_WAIT_NS UINT64_C(200000000)
+#define ANSWER_WAIT_NS UINT64_C(1000000000)
 #define HOLD_WAIT_NS UINT64_C(1000000000)
 
 /* entry.S: what runs from the page below 1 MiB. Its last words are the page tables,
@@ -26,7 +26,9 @@ static void say_cpu_failed(unsigned cpu)
     hv_log(1, "CPU %u (APIC %u) does not answer", cpu, bare_acpi.madt.cpu_apic_id[cpu]);
 }
 
-/* INIT, then up to two start-up IPIs; true iff the CPU has come to smp_main(). */
+/* INIT, then up to two start-up IPIs; true iff the CPU has come to smp_main(). One that has
+ * not may still be on its way, through page tables and a page that will not be there: INIT
+ * takes it back to where it waits for the next start-up IPI, which nobody sends. */
 static bool start_one(struct cpu_area *a, uint64_t page)
 {
     lapic_init_cpu(a->apic_id);
@@ -42,6 +44,9 @@ static bool start_one(struct cpu_area *a, uint64_t page)
             port_cpu_relax();
         }
     }
+    lapic_init_cpu(a->apic_id);
+    clock_wait_us(INIT_WAIT_US);
+    store_u32(&a->stage, CPU_ABSENT);
     return false;
 }
 
