@@ -17,7 +17,15 @@
     axiom progress: \forall uint64_t a, uint64_t d; d <= 0xffffffff ==>
         ((a & 63) | (d << 6)) == a % 64 + d * 64 && (d << 6) == d * 64;
     axiom progress_pages: \forall uint64_t a, uint64_t p; a <= 0xffffffff && p <= 0xffffffff ==>
-        (a | (p << 32)) == a + p * 0x100000000 && (p << 32) == p * 0x100000000;
+        (a | (p << 32)) == a + p * 0x100000000;
+    axiom pages_fit: \forall uint64_t p; p <= 0xffffffff ==> (p << 32) == p * 0x100000000;
+    axiom within_extent: \forall uint64_t p, uint8_t s; s <= 18 && (p >> s) == 0 ==> p < (1 << s);
+    axiom both_aligned: \forall uint64_t a, uint64_t b;
+        (a % 512 == 0 && b % 512 == 0 ==> (a + b) % 512 == 0) &&
+        (a % 262144 == 0 && b % 262144 == 0 ==> (a + b) % 262144 == 0);
+    axiom leaf_sizes: \forall uint32_t s; (s == 0 ==> (1 << s) == 1) &&
+        (s == 9 ==> (1 << s) == 512) && (s == 18 ==> (1 << s) == 262144);
+    axiom no_grants: \forall uint32_t s; s == 0x1cf || s == 0x100 || s == 6 ==> (s & 0x30) == 0;
     axiom decoded: \forall uint64_t a; (a >> 6) == a / 64 && (a & 63) == a % 64 &&
         (a >> 32) == a / 0x100000000 && (a & 0x3ffffff) == a % 0x4000000;
     axiom extent: \forall uint8_t s; s <= 18 ==> 1 <= (1 << s) <= 262144 &&
@@ -110,10 +118,11 @@ struct p2m_entry p2m_lookup(struct domain *d, gfn_t g);
     ensures \result <= 0; */
 int p2m_unmap_if(struct domain *d, gfn_t g, mfn_t m);
 
-/*@ requires \valid(b) && \valid(d) && unflushed == 0 && references > 0 && permitted != 0;
+/*@ requires \valid(b) && \valid(d) && \separated(b, d) && !held(&d->lock);
+    requires unflushed == 0 && references > 0 && permitted != 0;
     terminates \true;
-    assigns *b;
-    ensures b->d == d; */
+    assigns b->d, b->flush, b->pod, b->n, b->tables;
+    ensures b->d == d && batch(b); */
 void p2m_batch_begin(struct p2m_batch *b, struct domain *d);
 
 /*@ requires batch(b);
@@ -157,7 +166,7 @@ int p2m_batch_move(struct p2m_batch *b, gfn_t from, gfn_t to, uint32_t replace,
     assigns b->flush, b->n, b->tables, unflushed, *old;
     ensures \result == 0 ==> old->type < P2M_TYPES &&
         (old->order == P2M_4K || (old->order == P2M_2M && order == P2M_2M));
-    ensures -4095 <= \result <= 0; */
+    ensures -4095 <= \result <= 0 && \result != -XEN_ERESTART; */
 int p2m_batch_unmap(struct p2m_batch *b, gfn_t g, unsigned order, mfn_t want, uint32_t types,
                     struct p2m_entry *old);
 

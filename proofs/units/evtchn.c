@@ -9,6 +9,11 @@
     ensures chn->pending == 0; */
 void evtchn_fifo_clear_pending(struct domain *d, uint32_t port, struct evtchn *chn);
 
+/*@ requires \valid_read(d) && d->evtchn.fifo != \null;
+    terminates \true;
+    assigns \nothing; */
+bool evtchn_fifo_linked(const struct domain *d, uint32_t port);
+
 /*@ requires \valid_read(d);
     terminates \true;
     assigns events; */
@@ -19,5 +24,6 @@ bool evtchn_2l_clear_pending(struct domain *d, uint32_t port);
     assigns chn->pending, chn->last_vcpu, chn->last_priority, events; */
 void evtchn_raise(struct domain *d, uint32_t port, struct evtchn *chn);
 
+#include "../../src/core/evtchn/evtchn_table.c"
 #include "../../src/core/evtchn/evtchn.c"
 #include "../../src/core/evtchn/evtchn_send.c"

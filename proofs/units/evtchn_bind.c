@@ -1,5 +1,12 @@
 /* src/core/evtchn/evtchn_bind.c with the table, and by contract what both call. */
 #include "evtchn.c"
+
+/*@ requires \valid_read(d) && vcpus;
+    terminates \true;
+    assigns \nothing;
+    ensures \result != \null ==> id < MAX_VCPUS && \result == d->vcpu[id] && is_vcpu(\result); */
+struct vcpu *domain_vcpu(struct domain *d, uint32_t id);
+
 #include "../../src/core/evtchn/evtchn_bind.c"
 
 /*@ // e, port m of x, and f, port n of y, are each other's peer; whatever is written to chn and

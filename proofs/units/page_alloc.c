@@ -7,6 +7,7 @@
 /*@ axiomatic Spans {
     axiom spans: \forall uint8_t o; o <= 18 ==> 1 <= (1 << o) <= 0x40000;
     axiom limits: \forall uint8_t o; o <= 28 ==> 1 <= (1 << o) <= 0x10000000;
+    axiom larger: \forall uint8_t o, uint8_t p; o <= p <= 51 ==> (0x1000 << o) <= (0x1000 << p);
     axiom bytes: \forall uint8_t o; o <= 51 ==> 0x1000 <= (0x1000 << o) <= 0x8000000000000000;
 } */
 

@@ -6,6 +6,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/*@ // As in proofs/include/bits.h, but without shifts of what is less than a word: E-ACSL loses
+    // their upper bits.
+    logic integer with(integer w, integer s, integer m, integer v) =
+        w - (w & (m * (0x8000000000000000 >> (63 - s)))) +
+        (v & m) * (0x8000000000000000 >> (63 - s)); */
+
+extern char eacsl_none[]; /* what is behind a pointer to nothing: zeroes */
+
 #define __builtin_ctzll proof_ctzll
 #define __builtin_clzll proof_clzll
 

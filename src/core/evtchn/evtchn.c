@@ -1,180 +1,14 @@
-/* The table of ports: storage, allocation, closing, teardown. */
+/* Ports: closing, reset, teardown. */
 #include "core/evtchn/evtchn_private.h"
 
 #include "base/arith.h"
 #include "base/check.h"
 #include "core/hypercall/hypercall.h"
-#include "core/mem/page_alloc.h"
 #include "core/state.h"
 
 /* A guest that rebinds a port as fast as another of its vCPUs closes it gets an
  * error in the end. */
 #define CLOSE_RETRIES 64u
-
-_Static_assert(sizeof(struct evtchn) * EVTCHN_PER_BUCKET <= PAGE_SIZE, "bucket fits a page");
-_Static_assert(sizeof(struct evtchn *) * EVTCHN_BUCKETS_PER_GROUP <= PAGE_SIZE,
-               "group fits a page");
-_Static_assert(PORTS_PER_GROUP *EVTCHN_GROUPS == EVTCHN_FIFO_NR_CHANNELS,
-               "table covers the FIFO ABI");
-
-/*@ requires port_table(d) && port < d->evtchn.valid_ports;
-    assigns \nothing;
-    ensures \valid(\result) && \valid(*\result + (0 .. EVTCHN_PER_BUCKET - 1));
-    ensures \result == &d->evtchn.group[port / PORTS_PER_GROUP]
-        [port % PORTS_PER_GROUP / EVTCHN_PER_BUCKET]; */
-static struct evtchn **bucket_of(const struct domain *d, uint32_t port)
-{
-    return &d->evtchn.group[port / PORTS_PER_GROUP][port % PORTS_PER_GROUP / EVTCHN_PER_BUCKET];
-}
-
-/*@ requires port_table(d);
-    assigns \nothing;
-    ensures INV_EVT_2: \result == \null <==> port >= d->evtchn.valid_ports;
-    ensures \result != \null ==> \valid(\result) && \result == port_entry(d, port); */
-struct evtchn *evtchn_slot(const struct domain *d, uint32_t port)
-{
-    if (port >= d->evtchn.valid_ports) {
-        return NULL;
-    }
-    return &(*bucket_of(d, port))[port % EVTCHN_PER_BUCKET];
-}
-
-/*@ requires port_table(d);
-    assigns \nothing;
-    ensures INV_EVT_2: \result == \null <==> port == 0 || port >= d->evtchn.valid_ports;
-    ensures \result != \null ==> \valid(\result) && \result == port_entry(d, port); */
-struct evtchn *evtchn_lookup(const struct domain *d, uint32_t port)
-{
-    return port == 0 ? NULL : evtchn_slot(d, port);
-}
-
-/* First port that the domain's limit or its ABI forbids. */
-/*@ requires \valid_read(d);
-    assigns \nothing;
-    ensures \result <= d->evtchn.max_port + 1 && \result <= EVTCHN_FIFO_NR_CHANNELS;
-    ensures d->evtchn.fifo == \null ==> \result <= EVTCHN_2L_NR_CHANNELS;
-    ensures \result == d->evtchn.max_port + 1 || \result ==
-        (d->evtchn.fifo == \null ? EVTCHN_2L_NR_CHANNELS : EVTCHN_FIFO_NR_CHANNELS); */
-static uint32_t port_limit(const struct domain *d)
-{
-    uint32_t abi =
-        d->evtchn.fifo != NULL ? EVTCHN_FIFO_NR_CHANNELS : (uint32_t)EVTCHN_2L_NR_CHANNELS;
-
-    return (uint32_t)min_u64(abi, (uint64_t)d->evtchn.max_port + 1);
-}
-
-/* Adds storage for the next EVTCHN_PER_BUCKET ports. */
-static int grow(struct domain *d)
-{
-    struct evtchn_table *t = &d->evtchn;
-    uint32_t port = t->valid_ports;
-    struct evtchn *bucket;
-
-    check(port < EVTCHN_FIFO_NR_CHANNELS);
-    if (t->group[port / PORTS_PER_GROUP] == NULL) {
-        t->group[port / PORTS_PER_GROUP] = hyp_pages_alloc(d, 0, FRAME_HYP);
-        if (t->group[port / PORTS_PER_GROUP] == NULL) {
-            return -XEN_ENOMEM;
-        }
-    }
-    bucket = hyp_pages_alloc(d, 0, FRAME_HYP);
-    if (bucket == NULL) {
-        return -XEN_ENOMEM;
-    }
-    for (unsigned i = 0; i < EVTCHN_PER_BUCKET; i++) {
-        bucket[i].state = EVTCHN_FREE;
-    }
-    *bucket_of(d, port) = bucket;
-    t->valid_ports = port + EVTCHN_PER_BUCKET;
-    return 0;
-}
-
-/* Gives the storage of the last EVTCHN_PER_BUCKET ports back. */
-static void shrink(struct domain *d)
-{
-    struct evtchn_table *t = &d->evtchn;
-    uint32_t port = t->valid_ports - EVTCHN_PER_BUCKET;
-    struct evtchn **bucket = bucket_of(d, port);
-
-    t->valid_ports = port;
-    hyp_pages_free(*bucket, 0);
-    *bucket = NULL;
-    if (port % PORTS_PER_GROUP == 0) {
-        hyp_pages_free(t->group[port / PORTS_PER_GROUP], 0);
-        t->group[port / PORTS_PER_GROUP] = NULL;
-    }
-}
-
-int evtchn_init(struct domain *d, uint32_t max_port)
-{
-    struct evtchn_table *t = &d->evtchn;
-    int rc;
-
-    lock_init(&t->lock, LOCK_EVTCHN);
-    t->max_port = max_port;
-    rc = grow(d);
-    if (rc != 0) {
-        evtchn_free(d);
-        return rc;
-    }
-    evtchn_slot(d, 0)->state = EVTCHN_RESERVED;
-    t->free_hint = 1;
-    return 0;
-}
-
-/*@ requires table_of(d) && held(&d->evtchn.lock) && port_place(port);
-    terminates \true;
-    assigns *port, d->evtchn.active, d->evtchn.free_hint, d->evtchn.valid_ports,
-        d->evtchn.group[0 .. 1], d->evtchn.group[0 .. 1][0 .. EVTCHN_BUCKETS_PER_GROUP - 1];
-    ensures \result == 0 || \result == -XEN_EINVAL || \result == -XEN_ENOSPC ||
-        \result == -XEN_ENOMEM;
-    ensures INV_EVT_4: d->evtchn.active == \old(d->evtchn.active) + (\result == 0 ? 1 : 0);
-    ensures grows: \forall struct domain *r, integer p; is_domain(r) && has_port{Pre}(r, p) ==>
-        has_port(r, p) && port_entry(r, p) == port_entry{Pre}(r, p);
-    ensures tables: \forall struct domain *r; is_domain(r) && port_table{Pre}(r) ==>
-        port_table(r);
-    ensures was_free: \result == 0 ==> has_port(d, *port) && d->state == DOMAIN_ALIVE &&
-        port_entry(d, *port)->state == EVTCHN_FREE && own_entry(port_entry(d, *port)); */
-int evtchn_take(struct domain *d, uint32_t *port)
-{
-    struct evtchn_table *t = &d->evtchn;
-    uint32_t limit = port_limit(d);
-    bool skipped = false;
-
-    check(lock_held(&t->lock));
-    if (d->state != DOMAIN_ALIVE) {
-        return -XEN_EINVAL;
-    }
-    for (uint32_t p = t->free_hint; p < limit; p++) {
-        const struct evtchn *chn;
-
-        if (p >= t->valid_ports) {
-            int rc = grow(d);
-
-            if (rc != 0) {
-                return rc;
-            }
-        }
-        chn = evtchn_slot(d, p);
-        if (chn->state != EVTCHN_FREE) {
-            continue;
-        }
-        if (t->fifo != NULL && evtchn_fifo_linked(d, p)) {
-            if (!skipped) {
-                skipped = true;
-                t->free_hint = p;
-            }
-            continue;
-        }
-        if (!skipped) {
-            t->free_hint = p + 1;
-        }
-        t->active++;
-        *port = p;
-        return 0;
-    }
-    return -XEN_ENOSPC;
-}
 
 /*@ requires \valid(d) && held(&d->evtchn.lock);
     requires \valid(chn) && \separated(chn, d) && chn->state > EVTCHN_RESERVED;
@@ -429,28 +263,11 @@ int evtchn_teardown(struct domain *d)
     lock_release(&t->lock);
     while (t->valid_ports != 0) {
         lock_acquire(&t->lock);
-        shrink(d);
+        evtchn_shrink(d);
         lock_release(&t->lock);
         if (t->valid_ports != 0 && hypercall_preempt()) {
             return -XEN_ERESTART;
         }
     }
     return 0;
-}
-
-void evtchn_free(struct domain *d)
-{
-    struct evtchn_table *t = &d->evtchn;
-
-    check(t->fifo == NULL);
-    while (t->valid_ports != 0) {
-        shrink(d);
-    }
-    /* A group whose first bucket could not be had. */
-    for (unsigned i = 0; i < EVTCHN_GROUPS; i++) {
-        if (t->group[i] != NULL) {
-            hyp_pages_free(t->group[i], 0);
-            t->group[i] = NULL;
-        }
-    }
 }

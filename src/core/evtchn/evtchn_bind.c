@@ -14,13 +14,32 @@ static struct evtchn *begin(struct evtchn *chn, enum evtchn_state state)
     return chn;
 }
 
+/*@ requires tables && is_domain(d) && !held(&d->evtchn.lock);
+    assigns d->evtchn.lock.spin.word;
+    ensures locked: held(&d->evtchn.lock);
+    ensures sizes: same_sizes{Pre, Here};
+    ensures tables: tables; */
+static void table_lock(struct domain *d)
+{
+    lock_acquire(&d->evtchn.lock);
+    /*@ assert sizes: same_sizes{Pre, Here}; */
+    /*@ assert ports: \forall struct domain *r; is_domain(r) ==> port_table(r); */
+    /*@ assert groups: \forall struct domain *r; is_domain(r) ==> own_groups(r); */
+}
+
 /* A new port that waits for remote, or that consumer c of the hypervisor has. */
+/*@ requires may_grow(d, port) && !held(&d->evtchn.lock);
+    ensures unlocked: !held(&d->evtchn.lock);
+    ensures made: \result == 0 ==> has_port(d, *port) &&
+        port_entry(d, *port)->state == EVTCHN_UNBOUND;
+    ensures waits: \result == 0 ==> port_entry(d, *port)->remote_domid == remote;
+    ensures INV_EVT_4: d->evtchn.active == \old(d->evtchn.active) + (\result == 0 ? 1 : 0); */
 static int alloc(struct domain *d, domid_t remote, enum evtchn_consumer c, uint32_t *port)
 {
     struct evtchn *chn;
     int rc;
 
-    lock_acquire(&d->evtchn.lock);
+    table_lock(d);
     rc = evtchn_take(d, port);
     if (rc == 0) {
         chn = begin(evtchn_slot(d, *port), EVTCHN_UNBOUND);
@@ -62,10 +81,67 @@ static void join(struct domain *d, uint32_t p, struct evtchn *chn, const struct 
     evtchn_raise(d, p, chn);
 }
 
+/* A new port of d's for rchn, port q of rd's, which stays what and where it is. */
+/*@ requires may_grow(d, port) && is_domain(rd) && held(&d->evtchn.lock);
+    requires waits: has_port(rd, q) && rchn == port_entry(rd, q) &&
+        rchn->state == EVTCHN_UNBOUND && rchn->remote_domid == d->id;
+    assigns *port, d->hyp_pages, d->evtchn.active, d->evtchn.free_hint, d->evtchn.valid_ports,
+        d->evtchn.group[0 .. EVTCHN_GROUPS - 1], {*s | struct evtchn **s; domain_of(s) == d};
+    ensures \result <= 0;
+    ensures INV_EVT_4: d->evtchn.active == \old(d->evtchn.active) + (\result == 0 ? 1 : 0);
+    ensures stays: has_port(rd, q) && rchn == port_entry(rd, q);
+    ensures tables: port_table(d);
+    ensures new: \result == 0 ==> has_port(d, *port) &&
+        port_entry(d, *port)->state == EVTCHN_FREE;
+    ensures apart: \result == 0 ==> apart(port_entry(d, *port), rchn, d, rd) &&
+        apart(rchn, port_entry(d, *port), d, rd);
+    ensures told: \result == 0 ==> \separated(port_entry(d, *port), port) &&
+        \separated(rchn, port);
+    ensures valid: \valid(d) && \valid_read(rd) && \valid_read(port);
+    ensures locked: held(&d->evtchn.lock);
+    ensures waits: rchn->state == EVTCHN_UNBOUND && rchn->remote_domid == d->id; */
+static int take_for(struct domain *d, const struct domain *rd, uint32_t q,
+                    const struct evtchn *rchn, uint32_t *port)
+{
+    int rc;
+
+    /*@ assert known: domains && entries && own_entries(rd); */
+    /*@ assert own: is_entry(rchn); */
+    rc = evtchn_take(d, port);
+    /*@ assert stays: has_port(rd, q) && rchn == port_entry(rd, q); */
+    /*@ assert apart: rc == 0 ==> port_entry(d, *port) != rchn; */
+    return rc;
+}
+
+/* Makes d's new port and rchn, port q of rd's, peers. */
+/*@ requires \valid(d) && \valid_read(rd) && \valid_read(port) && port_table(d) &&
+        held(&d->evtchn.lock);
+    requires new: has_port(d, *port) && port_entry(d, *port)->state == EVTCHN_FREE;
+    requires waits: has_port(rd, q) && rchn == port_entry(rd, q) &&
+        rchn->state == EVTCHN_UNBOUND && rchn->remote_domid == d->id;
+    requires apart: apart(port_entry(d, *port), rchn, d, rd) &&
+        apart(rchn, port_entry(d, *port), d, rd);
+    requires told: \separated(port_entry(d, *port), port) && \separated(rchn, port);
+    ensures port: 0 < *port < d->evtchn.valid_ports;
+    ensures remote_port: 0 < q < rd->evtchn.valid_ports;
+    ensures INV_EVT_1: names_peer(d, *port, rd, q);
+    ensures INV_EVT_1_back: names_peer(rd, q, d, *port);
+    ensures INV_EVT_4: d->evtchn.active == \old(d->evtchn.active); */
+static void pair_up(struct domain *d, const struct domain *rd, uint32_t q, struct evtchn *rchn,
+                    const uint32_t *port)
+{
+    uint32_t p = *port;
+    struct evtchn *chn = evtchn_slot(d, p);
+
+    join(d, p, chn, rd, q, rchn);
+    /*@ assert same: *port == p; */
+    /*@ assert places: chn == port_entry(d, p) && rchn == port_entry(rd, q); */
+    /*@ assert bound: names(chn, rd, q) && names(rchn, d, p); */
+}
+
 /* Both domains are locked. */
-/*@ requires table_of(d) && table_of(rd) && same_or_apart(d, rd) && port_place(port);
+/*@ requires may_grow(d, port) && is_domain(rd) && \valid(rd);
     requires held(&d->evtchn.lock) && held(&rd->evtchn.lock);
-    requires own: has_port(rd, remote_port) ==> own_entry(port_entry(rd, remote_port));
     ensures \result <= 0;
     ensures asked_for: \result == 0 ==> \old(has_port(rd, remote_port) &&
         port_entry(rd, remote_port)->state == EVTCHN_UNBOUND &&
@@ -77,29 +153,17 @@ static void join(struct domain *d, uint32_t p, struct evtchn *chn, const struct 
     ensures INV_EVT_4: d->evtchn.active == \old(d->evtchn.active) + (\result == 0 ? 1 : 0); */
 static int bind_pair(struct domain *d, struct domain *rd, uint32_t remote_port, uint32_t *port)
 {
-    struct evtchn *rchn = evtchn_lookup(rd, remote_port), *chn;
-    uint32_t p;
+    struct evtchn *rchn = evtchn_lookup(rd, remote_port);
     int rc;
 
     if (rchn == NULL || rchn->state != EVTCHN_UNBOUND || rchn->remote_domid != d->id) {
         return -XEN_EINVAL;
     }
-    rc = evtchn_take(d, port);
-    if (rc != 0) {
-        return rc;
+    rc = take_for(d, rd, remote_port, rchn, port);
+    if (rc == 0) {
+        pair_up(d, rd, remote_port, rchn, port);
     }
-    p = *port;
-    chn = evtchn_slot(d, p);
-    /*@ assert new: apart(chn, rchn, d, rd); */
-    /*@ assert waiting: apart(rchn, chn, d, rd); */
-    /*@ assert told: \separated(chn, port) && \separated(rchn, port); */
-    /*@ assert port: 0 < p < d->evtchn.valid_ports; */
-    /*@ assert remote_port: 0 < remote_port < rd->evtchn.valid_ports; */
-    join(d, p, chn, rd, remote_port, rchn);
-    /*@ assert same: *port == p; */
-    /*@ assert places: chn == port_entry(d, p) && rchn == port_entry(rd, remote_port); */
-    /*@ assert bound: names(chn, rd, remote_port) && names(rchn, d, p); */
-    return 0;
+    return rc;
 }
 
 int evtchn_bind_interdomain(struct domain *d, domid_t remote, uint32_t remote_port, uint32_t *port)
@@ -120,6 +184,23 @@ int evtchn_bind_interdomain(struct domain *d, domid_t remote, uint32_t remote_po
     return rc;
 }
 
+/* chn, new port of v's domain, is bound to virq of v, vCPU id of the domain. */
+/*@ requires \valid(chn) && \valid(v) && \separated(chn, v) && virq < NR_VIRQS;
+    assigns chn->state, chn->priority, chn->vcpu, chn->remote_port, v->virq_port[virq];
+    ensures INV_EVT_3: chn->state == EVTCHN_VIRQ && chn->vcpu == id && chn->remote_port == virq &&
+        v->virq_port[virq] == port; */
+static void record(struct evtchn *chn, uint32_t port, struct vcpu *v, uint32_t id, uint32_t virq)
+{
+    begin(chn, EVTCHN_VIRQ);
+    chn->vcpu = id;
+    chn->remote_port = virq;
+    v->virq_port[virq] = port;
+}
+
+/*@ requires may_grow(d, port) && vcpus && !held(&d->evtchn.lock);
+    ensures unlocked: !held(&d->evtchn.lock);
+    ensures there_is: \result == 0 ==> virq < NR_VIRQS && vcpu < MAX_VCPUS;
+    ensures once: \result == 0 ==> global_virq(virq) ==> vcpu == 0; */
 int evtchn_bind_virq(struct domain *d, uint32_t virq, uint32_t vcpu, uint32_t *port)
 {
     struct evtchn *chn;
@@ -133,18 +214,26 @@ int evtchn_bind_virq(struct domain *d, uint32_t virq, uint32_t vcpu, uint32_t *p
     if (v == NULL) {
         return -XEN_ENOENT;
     }
-    lock_acquire(&d->evtchn.lock);
+    table_lock(d);
     rc = v->virq_port[virq] != 0 ? -XEN_EEXIST : evtchn_take(d, port);
+    /*@ assert locked: held(&d->evtchn.lock); */
     if (rc == 0) {
-        chn = begin(evtchn_slot(d, *port), EVTCHN_VIRQ);
-        chn->vcpu = vcpu;
-        chn->remote_port = virq;
-        v->virq_port[virq] = *port;
+        chn = evtchn_slot(d, *port);
+        /*@ assert own: is_entry(chn); */
+        /*@ assert apart: \separated(chn, d) && \separated(chn, port) && \separated(chn, v); */
+        /*@ assert record: \separated(v, d) && \separated(v, port); */
+        record(chn, *port, v, vcpu, virq);
+        /*@ assert locked: held(&d->evtchn.lock); */
     }
     lock_release(&d->evtchn.lock);
     return rc;
 }
 
+/*@ requires may_grow(d, port) && vcpus && !held(&d->evtchn.lock);
+    ensures unlocked: !held(&d->evtchn.lock);
+    ensures made: \result == 0 ==> has_port(d, *port) && port_entry(d, *port)->state == EVTCHN_IPI;
+    ensures notified: \result == 0 ==> port_entry(d, *port)->vcpu == vcpu < MAX_VCPUS;
+    ensures INV_EVT_4: d->evtchn.active == \old(d->evtchn.active) + (\result == 0 ? 1 : 0); */
 int evtchn_bind_ipi(struct domain *d, uint32_t vcpu, uint32_t *port)
 {
     struct evtchn *chn;
@@ -153,11 +242,15 @@ int evtchn_bind_ipi(struct domain *d, uint32_t vcpu, uint32_t *port)
     if (domain_vcpu(d, vcpu) == NULL) {
         return -XEN_ENOENT;
     }
-    lock_acquire(&d->evtchn.lock);
+    table_lock(d);
     rc = evtchn_take(d, port);
     if (rc == 0) {
-        chn = begin(evtchn_slot(d, *port), EVTCHN_IPI);
+        chn = evtchn_slot(d, *port);
+        /*@ assert own: is_entry(chn); */
+        /*@ assert apart: \separated(chn, d) && \separated(chn, port); */
+        begin(chn, EVTCHN_IPI);
         chn->vcpu = vcpu;
+        /*@ assert made: has_port(d, *port) && chn == port_entry(d, *port); */
     }
     lock_release(&d->evtchn.lock);
     return rc;

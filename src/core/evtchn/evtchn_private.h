@@ -18,27 +18,27 @@ struct evtchn_fifo {
 
 #define PORTS_PER_GROUP (EVTCHN_PER_BUCKET * EVTCHN_BUCKETS_PER_GROUP)
 
-/*@ predicate group_of(struct evtchn **g, integer buckets) = \valid(g + (0 .. buckets - 1)) &&
-        \forall integer i; 0 <= i < buckets ==> \valid(g[i] + (0 .. EVTCHN_PER_BUCKET - 1));
-    // Every valid port has storage.
-    predicate port_table(struct domain *d) = \valid_read(d) &&
-        d->evtchn.valid_ports % EVTCHN_PER_BUCKET == 0 &&
-        d->evtchn.valid_ports <= EVTCHN_FIFO_NR_CHANNELS &&
-        (d->evtchn.valid_ports <= PORTS_PER_GROUP ?
-            group_of(d->evtchn.group[0], d->evtchn.valid_ports / EVTCHN_PER_BUCKET) :
-            group_of(d->evtchn.group[0], EVTCHN_BUCKETS_PER_GROUP) &&
-            group_of(d->evtchn.group[1],
-                     (d->evtchn.valid_ports - PORTS_PER_GROUP) / EVTCHN_PER_BUCKET)); */
-
 /*@ axiomatic Domains {
-    // The domains, and the entries in the pages of their tables.
-    predicate is_domain(struct domain *d);
-    predicate is_entry(struct evtchn *e);
+    // The domains, their vCPUs, the entries of their tables, and the places of their buckets:
+    // whose, and of which bucket. Any of which the contracts hold.
+    predicate is_domain(struct domain *d) reads \nothing;
+    predicate is_vcpu(struct vcpu *v) reads \nothing;
+    predicate is_entry(struct evtchn *e) reads \nothing;
+    predicate is_place(struct evtchn **place) reads \nothing;
+    logic struct domain *domain_of(struct evtchn **place) reads \nothing;
+    logic integer bucket_at(struct evtchn **place) reads \nothing;
 } */
 
-/*@ logic struct evtchn *port_entry{L}(struct domain *d, integer port) =
-        &d->evtchn.group[port / PORTS_PER_GROUP][port % PORTS_PER_GROUP / EVTCHN_PER_BUCKET]
-            [port % EVTCHN_PER_BUCKET];
+/*@ logic struct evtchn **bucket_place{L}(struct domain *d, integer port) =
+        &d->evtchn.group[port / PORTS_PER_GROUP][port % PORTS_PER_GROUP / EVTCHN_PER_BUCKET];
+    // Every valid port has storage.
+    predicate port_table{L}(struct domain *d) = \valid_read(d) &&
+        d->evtchn.valid_ports % EVTCHN_PER_BUCKET == 0 &&
+        d->evtchn.valid_ports <= EVTCHN_FIFO_NR_CHANNELS &&
+        \forall integer p; 0 <= p < d->evtchn.valid_ports ==> \valid(bucket_place(d, p)) &&
+            \valid(*bucket_place(d, p) + (0 .. EVTCHN_PER_BUCKET - 1));
+    logic struct evtchn *port_entry{L}(struct domain *d, integer port) =
+        *bucket_place(d, port) + port % EVTCHN_PER_BUCKET;
     predicate has_port{L}(struct domain *d, integer p) = 0 < p < d->evtchn.valid_ports;
     predicate port_used{L}(struct domain *d, integer p) =
         has_port(d, p) && port_entry(d, p)->state > EVTCHN_RESERVED;
@@ -55,16 +55,61 @@ struct evtchn_fifo {
         (global_virq(e->remote_port) ==> records(d->vcpu[0], e, port)) &&
         (!global_virq(e->remote_port) ==> records(d->vcpu[e->vcpu], e, port)); */
 
-/*@ // An entry is no part of a domain, nor of another entry.
-    predicate own_entry(struct evtchn *e) = \valid(e) && is_entry(e) &&
-        (\forall struct domain *d; is_domain(d) ==> \separated(e, d)) &&
-        (\forall struct evtchn *o; is_entry(o) && o != e ==> \separated(e, o));
+/*@ // Each of them is an object of its own.
+    predicate domains = (\forall struct domain *d; is_domain(d) ==> \valid(d)) &&
+        \forall struct domain *d, *r; is_domain(d) && is_domain(r) && r != d ==>
+            \base_addr(d) != \base_addr(r);
+    predicate places = (\forall struct evtchn **s; is_place(s) ==> \valid(s)) &&
+        \forall struct domain *d, struct evtchn **s; is_domain(d) && is_place(s) ==>
+            \base_addr(d) != \base_addr(s);
+    predicate entries = (\forall struct evtchn *e; is_entry(e) ==> \valid(e)) &&
+        (\forall struct domain *d, struct evtchn *e; is_domain(d) && is_entry(e) ==>
+            \base_addr(d) != \base_addr(e)) &&
+        \forall struct evtchn *e, *o; is_entry(e) && is_entry(o) && e != o ==> \separated(e, o);
+    predicate vcpus = (\forall struct vcpu *v; is_vcpu(v) ==> \valid(v)) &&
+        (\forall struct domain *d, struct vcpu *v; is_domain(d) && is_vcpu(v) ==>
+            \base_addr(d) != \base_addr(v)) &&
+        \forall struct evtchn *e, struct vcpu *v; is_entry(e) && is_vcpu(v) ==>
+            \base_addr(e) != \base_addr(v);
+    predicate objects = domains && places && entries;
+    predicate own_group(struct domain *d, integer g, struct evtchn **group) =
+        \valid(group + (0 .. EVTCHN_BUCKETS_PER_GROUP - 1)) &&
+        \forall integer i; 0 <= i < EVTCHN_BUCKETS_PER_GROUP ==> is_place(group + i) &&
+            domain_of(group + i) == d && bucket_at(group + i) == g * EVTCHN_BUCKETS_PER_GROUP + i;
+    predicate own_bucket(struct evtchn *bucket) = \valid(bucket + (0 .. EVTCHN_PER_BUCKET - 1)) &&
+        \forall integer i; 0 <= i < EVTCHN_PER_BUCKET ==> is_entry(bucket + i);
     predicate table_of{L}(struct domain *d) = \valid(d) && is_domain(d) && port_table(d);
     predicate same_or_apart(struct domain *d, struct domain *r) = d == r || \separated(d, r);
-    // Where a new port is written: no part of a domain, nor of an entry.
+    predicate own_groups{L}(struct domain *d) = \forall integer g; 0 <= g < EVTCHN_GROUPS ==>
+        (d->evtchn.group[g] == \null ? d->evtchn.valid_ports <= g * PORTS_PER_GROUP :
+                                       own_group(d, g, d->evtchn.group[g]));
+    predicate own_entries{L}(struct domain *d) = \forall integer p;
+        0 <= p < d->evtchn.valid_ports ==> is_entry(port_entry(d, p));
+    predicate tables{L} = objects && \forall struct domain *d; is_domain(d) ==>
+        port_table(d) && own_groups(d) && own_entries(d);
+    // Each port's bucket has its place in a group that exists.
+    predicate grouped{L} = \forall struct domain *r, integer p; is_domain(r) &&
+        0 <= p < r->evtchn.valid_ports ==> 0 <= p / PORTS_PER_GROUP < EVTCHN_GROUPS &&
+        0 <= p % PORTS_PER_GROUP / EVTCHN_PER_BUCKET < EVTCHN_BUCKETS_PER_GROUP &&
+        r->evtchn.group[p / PORTS_PER_GROUP] != \null;
+    predicate same_places{K, L} = \forall struct domain *r, integer p; is_domain(r) &&
+        0 <= p < \at(r->evtchn.valid_ports, K) ==>
+        bucket_place{L}(r, p) == bucket_place{K}(r, p) &&
+        \at(*bucket_place{L}(r, p), L) == \at(*bucket_place{K}(r, p), K);
+    predicate same_sizes{K, L} = \forall struct domain *r; is_domain(r) ==>
+        \at(r->evtchn.valid_ports, L) == \at(r->evtchn.valid_ports, K);
+    predicate hint{L}(struct domain *d) = 0 < d->evtchn.free_hint <= d->evtchn.valid_ports;
+    predicate stay{K, L} = \forall struct domain *r, integer p; is_domain(r) &&
+        0 <= p < \at(r->evtchn.valid_ports, K) ==> p < \at(r->evtchn.valid_ports, L) &&
+        port_entry{L}(r, p) == port_entry{K}(r, p);
+    // Where a new port is written: no part of a domain, a vCPU or an entry.
     predicate port_place(uint32_t *port) = \valid(port) &&
-        (\forall struct domain *r; is_domain(r) ==> \separated(r, port)) &&
+        (\forall struct domain *r; is_domain(r) ==> \base_addr(r) != \base_addr(port)) &&
+        (\forall struct vcpu *v; is_vcpu(v) ==> \base_addr(v) != \base_addr(port)) &&
         (\forall struct evtchn *e; is_entry(e) ==> \separated(e, port));
+    // What making a port needs of d.
+    predicate may_grow{L}(struct domain *d, uint32_t *port) = tables && is_domain(d) &&
+        \valid(d) && hint(d) && d->evtchn.active < UINT32_MAX && port_place(port);
     // Entry e is another one than f, and no part of domains d and r.
     predicate apart(struct evtchn *e, struct evtchn *f, struct domain *d, struct domain *r) =
         \valid(e) && e != f && \separated(e, f) && \separated(e, d) && \separated(e, r);
@@ -83,7 +128,7 @@ struct evtchn_fifo {
 /*@ ghost int events; */
 /*@ ghost uint32_t untold_port; */
 
-/* evtchn.c: the table. */
+/* evtchn_table.c: the table. */
 
 /* The entry of a port with storage, port 0 included; NULL beyond the table. */
 struct evtchn *evtchn_slot(const struct domain *d, uint32_t port);
@@ -92,6 +137,11 @@ struct evtchn *evtchn_lookup(const struct domain *d, uint32_t port);
 /* Finds the lowest free port, growing the table, and counts it as active; the caller
  * fills its entry. -XEN_EINVAL (d is dying), -XEN_ENOSPC, -XEN_ENOMEM or 0. */
 int evtchn_take(struct domain *d, uint32_t *port);
+/* Gives the storage of the last EVTCHN_PER_BUCKET ports back. */
+void evtchn_shrink(struct domain *d);
+
+/* evtchn.c: ports that go. */
+
 /* Puts a port back that is bound to nothing any more. */
 void evtchn_drop(struct domain *d, uint32_t port, struct evtchn *chn);
 /* No lock held: unbinds and frees a port. -XEN_EINVAL when it is not in use,

@@ -62,7 +62,7 @@ static int64_t reservation_query(struct vcpu *v, uint32_t op, uint64_t gva)
 /* No domain has a virtual NUMA topology. */
 /*@ requires calls(v);
     assigns references, permitted;
-    ensures nothing_held && \result < 0; */
+    ensures nothing_held && \result < 0 && \result != HYPERCALL_RESTART; */
 static int64_t vnumainfo(struct vcpu *v, uint64_t gva)
 {
     struct xen_vnuma_topology_info arg;
@@ -84,7 +84,7 @@ static int64_t vnumainfo(struct vcpu *v, uint64_t gva)
 }
 
 /* Operations whose first argument carries no progress. */
-/*@ requires calls(v) && arguments(v, args) && \valid_read(hv);
+/*@ requires calls(v) && arguments(v, args) && \valid_read(hv) && hv->max_mfn <= INT64_MAX;
     ensures nothing_held;
     ensures \result == HYPERCALL_RESTART ==> args[0] == \old(args[0]) % 64; */
 static int64_t single_step(struct vcpu *v, uint32_t op, uint64_t args[6])
@@ -125,7 +125,7 @@ static int64_t single_step(struct vcpu *v, uint32_t op, uint64_t args[6])
 }
 
 /* args: command with progress, argument structure. */
-/*@ requires calls(v) && arguments(v, args) && \valid_read(hv);
+/*@ requires calls(v) && arguments(v, args) && \valid_read(hv) && hv->max_mfn <= INT64_MAX;
     ensures nothing_held;
     ensures same: \result == HYPERCALL_RESTART ==> args[0] % 64 == \old(args[0]) % 64; */
 int64_t do_memory_op(struct vcpu *v, uint64_t args[6])

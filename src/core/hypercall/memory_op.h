@@ -40,7 +40,8 @@
     predicate nothing_loose{L} = loose_refs == 0 && loose_pages == 0;
     predicate nothing_held{L} = references == 0 && unflushed == 0 && nothing_loose;
     predicate calls{L}(struct vcpu *v) = \valid_read(v) && \valid(v->domain) &&
-        !held(&v->domain->lock) && \separated(v, v->domain) && nothing_held && permitted == 0;
+        !held(&v->domain->lock) && \separated(v, v->domain) && nothing_held && permitted == 0 &&
+        \forall struct domain *d; some_domain(d) ==> d == v->domain || \separated(d, v->domain);
     // The arguments are apart from what else a handler reads, domains not least.
     predicate arguments{L}(struct vcpu *v, uint64_t *args) = \valid(args + (0 .. 5)) &&
         \separated(args + (0 .. 5), v) && \separated(args + (0 .. 5), v->domain) &&
@@ -54,11 +55,12 @@
 
 /* Where element i, of size bytes, of a guest's array is; when that is beyond all
  * addresses, the last one, where no copy of more than a byte succeeds. */
-/*@ requires i <= UINT32_MAX && size <= 64;
+/*@ requires i <= UINT32_MAX && (size == 4 || size == 8);
     assigns \nothing;
     ensures \result == \min(UINT64_MAX, array + i * size); */
 static inline uint64_t memory_op_element(uint64_t array, uint64_t i, uint64_t size)
 {
+    /*@ assert far: i * size == (size == 4 ? i * 4 : i * 8); */
     return add_overflows(array, i * size) ? UINT64_MAX : array + i * size;
 }
 
@@ -66,10 +68,28 @@ static inline uint64_t memory_op_element(uint64_t array, uint64_t i, uint64_t si
 /*@ requires \valid(args + (0 .. 5)) && done <= UINT32_MAX;
     assigns args[0];
     ensures \result == HYPERCALL_RESTART;
-    ensures args[0] == \old(args[0]) % 64 + done * 64; */
+    ensures args[0] == \old(args[0]) % 64 + done * 64;
+    ensures lossless: args[0] % 64 == \old(args[0]) % 64 && extents_done(args) == done; */
 static inline int64_t memory_op_restart(uint64_t args[6], uint64_t done)
 {
     args[0] = (args[0] & MEMOP_CMD_MASK) | (done << MEMOP_EXTENT_SHIFT);
+    return HYPERCALL_RESTART;
+}
+
+/* The same, with the pages of that extent that are done. */
+/*@ requires \valid(args + (0 .. 5)) && done <= MEMOP_EXTENTS_MAX && page <= UINT32_MAX;
+    assigns args[0];
+    ensures \result == HYPERCALL_RESTART;
+    ensures same: args[0] % 64 == \old(args[0]) % 64;
+    ensures extents: extents_done(args) % 0x4000000 == done;
+    ensures pages: pages_done(args) == page; */
+static inline int64_t memory_op_restart_within(uint64_t args[6], uint64_t done, uint64_t page)
+{
+    (void)memory_op_restart(args, done);
+    args[0] |= page << MEMOP_PAGES_SHIFT;
+    /*@ assert sum: args[0] == \at(args[0], Pre) % 64 + 64 * (done + page * 0x4000000); */
+    /*@ assert extents: args[0] / 64 == done + page * 0x4000000; */
+    /*@ assert pages: 0 <= args[0] - page * 0x100000000 < 0x100000000; */
     return HYPERCALL_RESTART;
 }
 
@@ -103,7 +123,7 @@ int64_t memory_op_add_to_physmap(struct vcpu *v, uint64_t start, uint64_t args[6
         start < extents_done(args) <= UINT16_MAX; */
 int64_t memory_op_add_to_physmap_batch(struct vcpu *v, uint64_t start, uint64_t args[6]);
 /*@ requires calls(v);
-    ensures nothing_held && \result <= 0; */
+    ensures nothing_held && \result <= 0 && \result != HYPERCALL_RESTART; */
 int64_t memory_op_remove_from_physmap(struct vcpu *v, uint64_t gva);
 
 /*@ requires calls(v) && arguments(v, args) && start == extents_done(args);
@@ -115,7 +135,7 @@ int64_t memory_op_acquire_resource(struct vcpu *v, uint64_t start, uint64_t args
 /* memory_op_control.c: what a toolstack asks for. */
 /*@ requires calls(v);
     assigns references, permitted;
-    ensures nothing_held && \result <= 0; */
+    ensures nothing_held && \result <= 0 && \result != HYPERCALL_RESTART; */
 int64_t memory_op_claim_pages(struct vcpu *v, uint64_t gva);
 /*@ requires calls(v) && arguments(v, args);
     assigns references, permitted, args[0];
@@ -124,15 +144,15 @@ int64_t memory_op_claim_pages(struct vcpu *v, uint64_t gva);
 int64_t memory_op_pod_target(struct vcpu *v, bool set, uint64_t args[6]);
 /*@ requires calls(v);
     assigns references, permitted;
-    ensures nothing_held && \result < 0; */
+    ensures nothing_held && \result < 0 && \result != HYPERCALL_RESTART; */
 int64_t memory_op_access(struct vcpu *v, uint64_t gva);
 /*@ requires calls(v);
     assigns references, permitted;
-    ensures nothing_held && \result <= 0; */
+    ensures nothing_held && \result <= 0 && \result != HYPERCALL_RESTART; */
 int64_t memory_op_exchange(struct vcpu *v, uint64_t gva);
 /*@ requires calls(v);
     assigns \nothing;
-    ensures \result <= 0; */
+    ensures \result <= 0 && \result != HYPERCALL_RESTART; */
 int64_t memory_op_reserved_device_memory(struct vcpu *v, uint64_t gva);
 
 /* What was taken out of the batch's domain's map at g may have been a page of the

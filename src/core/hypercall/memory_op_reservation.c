@@ -23,7 +23,7 @@ struct reservation {
 /* Checks what caller asks for; false: nothing of it can be done. */
 /*@ requires \valid_read(caller) && \valid_read(arg) && \valid(r) &&
         \separated(r, arg) && \separated(r, caller);
-    assigns *r;
+    assigns r->on_demand, r->extents, r->count, r->order, r->addr_bits;
     ensures part: \result ==> start < r->count && r->count == arg->nr_extents;
     ensures bounded: \result ==> r->count <= MEMOP_EXTENTS_MAX &&
         r->order <= MEMOP_ORDER_CONTROL &&
@@ -88,7 +88,7 @@ static bool extent_possible(const struct reservation *r, uint64_t g)
 /*@ // An extent that is being populated: done pages of it have their places, and the rest, unless
     // they come on demand, is allocated.
     predicate reservation{L}(struct reservation *r) = \valid_read(r) && \valid(r->d) &&
-        r->order <= MEMOP_ORDER_CONTROL && r->addr_bits < 64 && r->count <= MEMOP_EXTENTS_MAX;
+        r->order <= MEMOP_ORDER_CONTROL && r->addr_bits < 64;
     predicate populating{L}(struct p2m_batch *b, struct reservation *r) = batch(b) &&
         reservation(r) && b->d == r->d && loose_refs == 0 &&
         \separated(r, b, r->d) && \separated(b, r->d);
@@ -101,13 +101,35 @@ static bool extent_possible(const struct reservation *r, uint64_t g)
     logic integer leaf_pages(integer leaf) =
         leaf == P2M_1G ? 262144 : leaf == P2M_2M ? 512 : 1; */
 
+/* Maps m (unless on demand) at g; what was there goes. */
+/*@ requires populating(b, r) && loose_pages >= (r->on_demand ? 0 : 1);
+    assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
+        loose_pages, loose_refs;
+    ensures populating(b, r) && \result <= 0;
+    ensures loose_pages == \old(loose_pages) - (\result == 0 && !r->on_demand ? 1 : 0); */
+static int populate_page(struct p2m_batch *b, const struct reservation *r, gfn_t g, mfn_t m)
+{
+    uint32_t replaced = r->on_demand ? P2M_SET(P2M_POD) : MEMOP_REPLACEABLE;
+    struct p2m_entry old;
+    int rc;
+
+    /*@ assert no_grant: (replaced & P2M_SET_GRANT) == 0; */
+    rc = p2m_batch_exchange(b, g, m, r->on_demand ? P2M_POD : P2M_RAM_RW, replaced, &old);
+    /*@ assert still: populating(b, r); */
+    if (rc == 0) {
+        memory_op_dropped(b, g, &old);
+    }
+    return rc;
+}
+
 /* Maps one leaf of 2^leaf frames from m (unless on demand) at g; what was there
  * goes. Counts in *done what is mapped. */
 /*@ requires populating(b, r) && extent_at(r, g, m.v) && \valid(done);
     requires \separated(done, b, r, r->d);
     requires leaf == P2M_4K || leaf == P2M_2M || leaf == P2M_1G;
     requires left(r, (1 << r->order) - *done) && *done + leaf_pages(leaf) <= (1 << r->order);
-    requires (g + *done) % leaf_pages(leaf) == 0 && *done % leaf_pages(leaf) == 0;
+    requires large: leaf == P2M_2M ==> (g + *done) % 512 == 0 && *done % 512 == 0;
+    requires huge: leaf == P2M_1G ==> (g + *done) % 262144 == 0 && *done % 262144 == 0;
     requires leaf <= r->order;
     assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
         loose_pages, loose_refs, *done;
@@ -117,31 +139,32 @@ static bool extent_possible(const struct reservation *r, uint64_t g)
 static int populate_leaf(struct p2m_batch *b, const struct reservation *r, uint64_t g, mfn_t m,
                          unsigned leaf, uint64_t *done)
 {
-    enum p2m_type type = r->on_demand ? P2M_POD : P2M_RAM_RW;
-    uint32_t replaced = r->on_demand ? P2M_SET(P2M_POD) : MEMOP_REPLACEABLE;
-    uint64_t end = *done + (UINT64_C(1) << leaf);
-    int rc = p2m_map_new(r->d, gfn(g + *done), mfn(m.v + *done), leaf, type);
+    uint64_t end;
+    int rc;
 
+    /*@ assert size: (1 << leaf) == leaf_pages(leaf); */
+    end = *done + (UINT64_C(1) << leaf);
+    /*@ assert large: leaf == P2M_2M ==> m.v % 512 == 0 && (m.v + *done) % 512 == 0; */
+    /*@ assert huge: leaf == P2M_1G ==> m.v % 262144 == 0 && (m.v + *done) % 262144 == 0; */
+    rc = p2m_map_new(r->d, gfn(g + *done), mfn(m.v + *done), leaf,
+                     r->on_demand ? P2M_POD : P2M_RAM_RW);
     if (rc == 0) {
         *done = end;
     }
+    /*@ assert still: populating(b, r) && left(r, (1 << r->order) - *done); */
     if (rc != -XEN_EEXIST || r->order > P2M_2M) {
         return rc;
     }
     /*@ loop invariant \at(*done, Pre) <= *done <= end && populating(b, r);
-        loop invariant left(r, (1 << r->order) - *done) && rc <= 0;
+        loop invariant left(r, (1 << r->order) - *done);
         loop assigns rc, b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word,
             b->d->shared_info_gfn, loose_pages, loose_refs, *done;
         loop variant end - *done; */
     while (*done < end) {
-        gfn_t at = gfn(g + *done);
-        struct p2m_entry old;
-
-        rc = p2m_batch_exchange(b, at, mfn(m.v + *done), type, replaced, &old);
+        rc = populate_page(b, r, gfn(g + *done), mfn(m.v + *done));
         if (rc != 0) {
             return rc;
         }
-        memory_op_dropped(b, at, &old);
         ++*done;
     }
     return 0;
@@ -159,6 +182,7 @@ static void populate_undo(struct p2m_batch *b, const struct reservation *r, uint
     uint32_t types = r->on_demand ? P2M_SET(P2M_POD) : P2M_SET_OWN_RAM;
     struct p2m_entry old;
 
+    /*@ assert no_grant: (types & P2M_SET_GRANT) == 0; */
     /*@ loop invariant i <= done + 511 && populating(b, r);
         loop assigns i, old, b->flush, b->n, b->tables, unflushed;
         loop variant done - i; */
@@ -194,7 +218,7 @@ static bool populate_extent(struct p2m_batch *b, const struct reservation *r, ui
         loop invariant left(r, (1 << r->order) - done);
         loop assigns rc, done, b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word,
             b->d->shared_info_gfn, loose_pages, loose_refs;
-        loop variant (1 << r->order) - done; */
+        loop variant (1 << r->order) - done + (rc == 0 ? 1 : 0); */
     while (rc == 0 && done < UINT64_C(1) << r->order) {
         rc = populate_leaf(b, r, g, m, leaf_order(g, done, r->order), &done);
     }
@@ -235,18 +259,20 @@ static bool populate_one(struct p2m_batch *b, const struct reservation *r, uint6
     return !mfn_is_invalid(m) && populate_extent(b, r, g, m);
 }
 
-/*@ requires populating(b, r) && loose_pages == 0 && \valid_read(v) && start < r->count;
+/*@ requires populating(b, r) && loose_pages == 0 && \valid_read(v);
+    requires start < r->count && r->count <= MEMOP_EXTENTS_MAX;
     requires \valid(args + (0 .. 5)) && \separated(args + (0 .. 5), b, r, r->d);
     assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
         loose_pages, loose_refs, args[0];
     ensures populating(b, r) && loose_pages == 0;
-    ensures start <= \result <= r->count || \result == HYPERCALL_RESTART;
+    ensures start <= \result <= \old(r->count) || \result == HYPERCALL_RESTART;
     ensures \result == HYPERCALL_RESTART ==> args[0] % 64 == \old(args[0]) % 64 && start <
-        extents_done(args) < r->count; */
+        extents_done(args) < \old(r->count); */
 static int64_t populate(struct vcpu *v, const struct reservation *r, struct p2m_batch *b,
                         uint64_t start, uint64_t args[6])
 {
-    /*@ loop invariant start <= i <= r->count && populating(b, r) && loose_pages == 0;
+    /*@ loop invariant start <= i <= r->count && r->count == \at(r->count, Pre);
+        loop invariant populating(b, r) && loose_pages == 0;
         loop invariant args[0] == \at(args[0], Pre);
         loop assigns i, b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word,
             b->d->shared_info_gfn, loose_pages, loose_refs;
@@ -282,11 +308,13 @@ static bool decrease_piece(struct p2m_batch *b, const struct reservation *r, uin
                         P2M_SET_OWN_RAM | P2M_SET(P2M_POD), &old) != 0) {
         return false;
     }
+    /*@ assert still: populating(b, r) && (1 << old.order) <= (1 << r->order) - *page; */
     *page += UINT64_C(1) << old.order;
     return true;
 }
 
-/*@ requires populating(b, r) && loose_pages == 0 && \valid_read(v) && start < r->count;
+/*@ requires populating(b, r) && loose_pages == 0 && \valid_read(v);
+    requires start < r->count && r->count <= MEMOP_EXTENTS_MAX;
     requires \valid(args + (0 .. 5)) && \separated(args + (0 .. 5), b, r, r->d);
     requires page < (1 << r->order);
     assigns b->flush, b->n, b->tables, unflushed, args[0];
@@ -321,9 +349,7 @@ static int64_t decrease(struct vcpu *v, const struct reservation *r, struct p2m_
             loop variant (1 << r->order) - page; */
         while (page < UINT64_C(1) << r->order) {
             if (!first && hypercall_preempt()) {
-                (void)memory_op_restart(args, i);
-                args[0] |= page << MEMOP_PAGES_SHIFT;
-                return HYPERCALL_RESTART;
+                return memory_op_restart_within(args, i, page);
             }
             first = false;
             if (!decrease_piece(b, r, g, &page)) {
@@ -334,11 +360,45 @@ static int64_t decrease(struct vcpu *v, const struct reservation *r, struct p2m_
     return (int64_t)r->count;
 }
 
+/* Does what r asks for, from its extent start and there from its page on. */
+/*@ requires reservation(r) && page <= UINT32_MAX && \valid_read(v);
+    requires start < r->count && r->count <= MEMOP_EXTENTS_MAX;
+    requires references == 1 && permitted != 0 && unflushed == 0 && nothing_loose;
+    requires !held(&r->d->lock) && \separated(r, r->d) && \valid(args + (0 .. 5));
+    requires \separated(args + (0 .. 5), r, r->d);
+    assigns unflushed, r->d->lock.spin.word, r->d->shared_info_gfn, loose_pages, loose_refs,
+        args[0];
+    ensures unflushed == 0 && nothing_loose && !held(&r->d->lock);
+    ensures start <= \result <= r->count || \result == HYPERCALL_RESTART;
+    ensures same: \result == HYPERCALL_RESTART ==> args[0] % 64 == \old(args[0]) % 64;
+    ensures goes_on: \result == HYPERCALL_RESTART ==> extents_done(args) % 0x4000000 > start ||
+        (op == XENMEM_decrease_reservation && extents_done(args) % 0x4000000 == start &&
+         pages_done(args) > page); */
+static int64_t reservation_change(struct vcpu *v, uint32_t op, const struct reservation *r,
+                                  uint64_t start, uint64_t page, uint64_t args[6])
+{
+    int64_t rc = (int64_t)start;
+    struct p2m_batch b;
+
+    p2m_batch_begin(&b, r->d);
+    /* Nobody populates his own memory on demand. */
+    if (op == XENMEM_populate_physmap && !(r->on_demand && r->d == v->domain)) {
+        rc = populate(v, r, &b, start, args);
+    } else if (op == XENMEM_decrease_reservation && page >> r->order == 0) {
+        b.pod = true;
+        rc = decrease(v, r, &b, start, page, args);
+    }
+    /* Memory without a place in the map has no use for a translated domain, and
+     * all domains here are: increase_reservation gives none. */
+    p2m_batch_end(&b);
+    return rc;
+}
+
 int64_t memory_op_reservation(struct vcpu *v, uint32_t op, uint64_t start, uint64_t args[6])
 {
     struct xen_memory_reservation arg;
     struct reservation r;
-    struct p2m_batch b;
+    struct domain *d;
     uint64_t page = 0;
     int64_t rc;
 
@@ -346,28 +406,20 @@ int64_t memory_op_reservation(struct vcpu *v, uint32_t op, uint64_t start, uint6
         page = args[0] >> MEMOP_PAGES_SHIFT;
         start &= MEMOP_EXTENTS_MAX;
     }
+    /*@ assert decoded: op == XENMEM_decrease_reservation ==>
+            start == args[0] / 64 % 0x4000000 && page == args[0] / 0x100000000; */
     if (guest_copy_in(v, &arg, args[1], sizeof(arg)) != 0 ||
-        !reservation_decode(v->domain, op, start, &arg, &r) ||
-        memory_op_target(v, arg.domid, POLICY_MEMORY_ADJUST, &r.d) != 0) {
+        !reservation_decode(v->domain, op, start, &arg, &r)) {
         return (int64_t)start;
     }
-    p2m_batch_begin(&b, r.d);
-    switch (op) {
-    case XENMEM_populate_physmap:
-        /* Nobody populates his own memory on demand. */
-        rc = r.on_demand && r.d == v->domain ? (int64_t)start : populate(v, &r, &b, start, args);
-        break;
-    case XENMEM_decrease_reservation:
-        b.pod = true;
-        rc = page >> r.order != 0 ? (int64_t)start : decrease(v, &r, &b, start, page, args);
-        break;
-    default:
-        /* Memory without a place in the map has no use for a translated domain, and
-         * all domains here are: increase_reservation gives none. */
-        rc = (int64_t)start;
-        break;
+    /*@ assert unlocked: !held(&v->domain->lock); */
+    /*@ assert others: \forall struct domain *o; some_domain(o) ==>
+            o == v->domain || \separated(o, v->domain); */
+    if (memory_op_target(v, arg.domid, POLICY_MEMORY_ADJUST, &d) != 0) {
+        return (int64_t)start;
     }
-    p2m_batch_end(&b);
-    domain_put(r.d);
+    r.d = d;
+    rc = reservation_change(v, op, &r, start, page, args);
+    domain_put(d);
     return rc;
 }

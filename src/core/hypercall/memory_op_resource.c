@@ -47,7 +47,7 @@ static uint32_t resource_size(const struct domain *d, const struct xen_mem_acqui
 
 /* Finds the n frames from first on. */
 /*@ requires \valid(d) && \valid_read(r) && permitted != 0 && 1 <= n <= CHUNK_FRAMES;
-    requires \valid(m + (0 .. n - 1)) && \separated(m + (0 .. n - 1), d, r);
+    requires \valid(m + (0 .. n - 1)) && \separated(m + (0 .. n - 1), r);
     requires first + n <= UINT32_MAX;
     assigns m[0 .. n - 1];
     ensures -4095 <= \result <= 0 && \result != -XEN_ERESTART; */
@@ -97,11 +97,11 @@ static int acquire_one(struct p2m_batch *b, struct domain *d, uint64_t g, mfn_t 
 /* Maps up to CHUNK_FRAMES of the request, from its frame i on: how many, or an error. */
 /*@ requires batch(b) && \valid_read(v) && \valid(d) && \valid_read(r) && nothing_loose;
     requires i < r->nr_frames && r->frame + r->nr_frames <= UINT32_MAX;
-    requires \separated(b, d, r, v);
+    requires \separated(b, d) && \separated(b, r) && \separated(b, v) && \separated(r, b->d);
     assigns b->flush, b->n, b->tables, unflushed, b->d->lock.spin.word, b->d->shared_info_gfn,
         loose_pages, loose_refs;
     ensures batch(b) && nothing_loose && \result != HYPERCALL_RESTART;
-    ensures \result <= 0 || i + \result <= r->nr_frames; */
+    ensures progress: \result < 0 || 0 < \result <= r->nr_frames - i; */
 static int64_t acquire_chunk(struct vcpu *v, struct domain *d, struct p2m_batch *b,
                              const struct xen_mem_acquire_resource *r, uint64_t i)
 {
@@ -132,8 +132,7 @@ static int64_t acquire_chunk(struct vcpu *v, struct domain *d, struct p2m_batch 
 /*@ requires \valid_read(v) && \valid(v->domain) && \valid(d) && \valid(r) && permitted != 0;
     requires references == 1 && unflushed == 0 && nothing_loose && !held(&v->domain->lock);
     requires arguments(v, args) && start == extents_done(args);
-    requires \separated(r, v, v->domain, d, args + (0 .. 5)) && \separated(v, v->domain) &&
-        \separated(d, v, v->domain, args + (0 .. 5));
+    requires \separated(r, v->domain) && \separated(r, args + (0 .. 5)) && \separated(v, r);
     requires r->nr_frames <= MEMOP_EXTENTS_MAX && r->frame + r->nr_frames <= UINT32_MAX;
     assigns r->nr_frames, args[0], v->domain->lock.spin.word, v->domain->shared_info_gfn,
         unflushed, loose_pages, loose_refs;

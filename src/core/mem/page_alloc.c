@@ -380,19 +380,69 @@ unsigned order_of_bytes(uint64_t bytes)
     return order;
 }
 
+/*@ // v is the first block of a list of this order; none of them has one; no dirty one has.
+    predicate first_of{L}(integer v, integer order) = v != 0 &&
+        (v == hv->heap.zone[0].clean[order].v || v == hv->heap.zone[0].dirty[order].v ||
+         v == hv->heap.zone[1].clean[order].v || v == hv->heap.zone[1].dirty[order].v);
+    predicate empty{L}(integer order) =
+        hv->heap.zone[0].clean[order].v == 0 && hv->heap.zone[0].dirty[order].v == 0 &&
+        hv->heap.zone[1].clean[order].v == 0 && hv->heap.zone[1].dirty[order].v == 0;
+    predicate no_dirty{L}(integer order) = hv->heap.zone[0].dirty[order].v == 0 &&
+        hv->heap.zone[1].dirty[order].v == 0; */
+
+/* The first block of a list of this order, or 0. */
+/*@ requires \valid_read(hv) && order <= FRAME_ORDER_MAX;
+    assigns \nothing;
+    ensures \result.v == 0 ==> empty(order);
+    ensures \result.v != 0 ==> first_of(\result.v, order); */
+static mfn_t any_first(unsigned order)
+{
+    const struct heap_list *low = &hv->heap.zone[HEAP_LOW], *high = &hv->heap.zone[HEAP_HIGH];
+
+    if (low->clean[order].v != 0)
+        return low->clean[order];
+    if (low->dirty[order].v != 0)
+        return low->dirty[order];
+    return high->clean[order].v != 0 ? high->clean[order] : high->dirty[order];
+}
+
+/* The first block of the first list that has one, of those of at least this order, or 0. */
+/*@ requires \valid_read(hv);
+    assigns \nothing;
+    ensures none_overlooked: \result.v == 0 ==>
+        \forall integer k; order <= k <= FRAME_ORDER_MAX ==> empty(k);
+    ensures smallest: \result.v != 0 ==> \exists integer k; order <= k <= FRAME_ORDER_MAX &&
+        first_of(\result.v, k) && \forall integer i; order <= i < k ==> empty(i); */
+static mfn_t first_from(unsigned order)
+{
+    /*@ loop invariant \at(order, Pre) <= order;
+        loop invariant \forall integer k; \at(order, Pre) <= k < order &&
+            k <= FRAME_ORDER_MAX ==> empty(k);
+        loop assigns order;
+        loop variant FRAME_ORDER_MAX + 1 - order; */
+    for (; order <= FRAME_ORDER_MAX; order++) {
+        mfn_t m = any_first(order);
+
+        if (m.v != 0)
+            return m;
+    }
+    return mfn(0);
+}
+
+/*@ requires \valid_read(hv) && pages <= 0x10000000;
+    assigns \nothing;
+    ensures large_enough: \result.v == MFN_INVALID_V || \exists integer k;
+        0 <= k <= FRAME_ORDER_MAX && pages * PAGE_SIZE <= (PAGE_SIZE << k) &&
+        first_of(\result.v, k); */
 mfn_t page_alloc_scratch(uint64_t pages)
 {
-    for (unsigned order = order_of_bytes(pages << PAGE_SHIFT); order <= FRAME_ORDER_MAX; order++) {
-        for (unsigned zone = 0; zone < HEAP_ZONES; zone++) {
-            const struct heap_list *z = &hv->heap.zone[zone];
+    unsigned order = order_of_bytes(pages << PAGE_SHIFT);
+    mfn_t m = first_from(order);
 
-            if (z->clean[order].v != 0)
-                return z->clean[order];
-            if (z->dirty[order].v != 0)
-                return z->dirty[order];
-        }
-    }
-    return mfn_invalid();
+    /*@ assert order <= FRAME_ORDER_MAX ==> pages * PAGE_SIZE <= (PAGE_SIZE << order); */
+    /*@ assert \forall integer k; order <= k <= FRAME_ORDER_MAX ==>
+        pages * PAGE_SIZE <= (PAGE_SIZE << k); */
+    return m.v != 0 ? m : mfn_invalid();
 }
 
 /*@ requires \valid_read(hv);
@@ -412,13 +462,28 @@ uint64_t total_page_count(void)
 }
 
 /* The first dirty block, larger ones first: they are what splits are made of. */
-static mfn_t dirty_block(const struct heap *h)
+/*@ requires \valid_read(hv);
+    assigns \nothing;
+    ensures none_overlooked: \result.v == 0 ==>
+        \forall integer k; 0 <= k <= FRAME_ORDER_MAX ==> no_dirty(k);
+    ensures largest: \result.v != 0 ==> \exists integer k; 0 <= k <= FRAME_ORDER_MAX &&
+        (\result.v == hv->heap.zone[0].dirty[k].v || \result.v == hv->heap.zone[1].dirty[k].v) &&
+        \forall integer i; k < i <= FRAME_ORDER_MAX ==> no_dirty(i); */
+static mfn_t dirty_block(void)
 {
-    for (unsigned order = FRAME_ORDER_MAX + 1; order-- > 0;) {
-        for (unsigned zone = 0; zone < HEAP_ZONES; zone++) {
-            if (h->zone[zone].dirty[order].v != 0)
-                return h->zone[zone].dirty[order];
-        }
+    const struct heap_list *low = &hv->heap.zone[HEAP_LOW], *high = &hv->heap.zone[HEAP_HIGH];
+
+    /*@ loop invariant 0 <= above <= FRAME_ORDER_MAX + 1;
+        loop invariant \forall integer i; above <= i <= FRAME_ORDER_MAX ==> no_dirty(i);
+        loop assigns above;
+        loop variant above; */
+    for (unsigned above = FRAME_ORDER_MAX + 1; above > 0; above--) {
+        const unsigned order = above - 1;
+
+        if (low->dirty[order].v != 0)
+            return low->dirty[order];
+        if (high->dirty[order].v != 0)
+            return high->dirty[order];
     }
     return mfn(0);
 }
@@ -434,7 +499,7 @@ bool page_scrub_some(void)
         return false;
     lock_acquire(&h->lock);
     if (h->scrub.v == 0) {
-        h->scrub = dirty_block(h);
+        h->scrub = dirty_block();
         h->scrub_done = 0;
     }
     if (h->scrub.v != 0) {
