@@ -43,9 +43,8 @@ if [ -n "$uefi" ]; then
     firmware=(-drive if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd
         -drive "if=pflash,format=raw,file=$work/vars.fd")
 fi
-# One of the host's CPUs, for QEMU 7.2's do not bear each other when they run side by side: one
-# keeps code in mind that another has just rewritten, or comes out of a guest unable to read
-# its page tables. And without what TCG gets wrong: see src/bare/svm/README.md.
+# One of the host's CPUs: QEMU 7.2's, side by side, now and then execute code as it was before
+# another has rewritten it. And without what TCG gets wrong: see src/bare/svm/README.md.
 pin=()
 if [ "$cpus" != 1 ]; then
     allowed=$(taskset -cp $$)

@@ -7,6 +7,7 @@
 #include "port/guest.h"
 
 struct svm_vcpu;
+struct trap_frame;
 struct vmx_vcpu;
 
 /* The engine's part of a vCPU: one page of the domain's, the rest of which, from
@@ -66,6 +67,11 @@ void guest_timer_idle(void);
 /* "selftest=entry": makes the CPU refuse v, which runs nowhere, for each reason that the
  * engine knows. True iff it does and the reason is found, and where the engine is AMD-V. */
 bool guest_refusals(struct vcpu *v);
+/* A trap in svm_enter() with the guest's FS, GS and TR loaded: puts them into its VMCB and
+ * loads the host's, without which no handler can run. True: svm_trap_back() is to undo
+ * that before the trap returns. */
+bool svm_trapped(const struct trap_frame *f);
+void svm_trap_back(const struct trap_frame *f);
 /* The hypervisor is about to use FPU registers itself: saves those of the guest. */
 void guest_fpu_release(void);
 

@@ -3,6 +3,7 @@
 #include "bare/bare.h"
 
 #include "base/atomic.h"
+#include "bare/guest.h"
 
 #define EXCEPTIONS 32u
 #define VECTOR_NMI 2u
@@ -45,7 +46,7 @@ static void take_interrupt(unsigned vector)
     }
 }
 
-void trap_handle(struct trap_frame *f)
+static void handle(struct trap_frame *f)
 {
     if (f->vector == VECTOR_PANIC)
         panic_report(f, (const char *)f->rdi);
@@ -60,6 +61,15 @@ void trap_handle(struct trap_frame *f)
     if (f->vector < EXCEPTIONS)
         panic_report(f, NULL);
     take_interrupt((unsigned)f->vector);
+}
+
+void trap_handle(struct trap_frame *f)
+{
+    bool guests = svm_trapped(f);
+
+    handle(f);
+    if (guests)
+        svm_trap_back(f);
 }
 
 /* The exceptions that may come with a stack that cannot be used, SDM Vol. 3 6.14.5. */

@@ -3,7 +3,8 @@
  * GIF holds them back, IF is set: with V_INTR_MASKING it is the host's IF that lets
  * physical interrupts end the guest (APM Vol. 2 15.21.1). VMRUN and #VMEXIT switch
  * what the save area has for both; VMSAVE and VMLOAD the rest (15.5.2): FS, GS, TR,
- * LDTR, KernelGsBase, STAR, LSTAR, CSTAR, SFMASK, SYSENTER_*. */
+ * LDTR, KernelGsBase, STAR, LSTAR, CSTAR, SFMASK, SYSENTER_*. For a trap at svm_vmrun or
+ * svm_left (svm_trapped()) RAX is the VMCB and the word at RSP is host_pa. */
     .section .text
     .globl svm_enter
 svm_enter:
@@ -33,7 +34,10 @@ svm_enter:
     clgi
     sti
     vmload %rax
+    .globl svm_vmrun, svm_left
+svm_vmrun:
     vmrun %rax
+svm_left:
     vmsave %rax
     mov 8(%rsp), %rax
     mov %rcx, 8(%rax)

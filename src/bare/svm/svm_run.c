@@ -158,6 +158,24 @@ static void set_modes(const struct svm_vcpu *s, struct guest_exit *out)
     out->vectoring.type = EVENT_NONE;
 }
 
+extern const uint8_t svm_vmrun[], svm_left[];
+
+/* While GIF is clear only exceptions come here; but QEMU, once in some millions of entries,
+ * takes an interrupt all the same. */
+bool svm_trapped(const struct trap_frame *f)
+{
+    if (f->rip != (uint64_t)(uintptr_t)svm_vmrun && f->rip != (uint64_t)(uintptr_t)svm_left)
+        return false;
+    __asm__ volatile("vmsave %%rax" : : "a"(f->rax) : "memory");
+    __asm__ volatile("vmload %%rax" : : "a"(*(const uint64_t *)f->rsp) : "memory");
+    return true;
+}
+
+void svm_trap_back(const struct trap_frame *f)
+{
+    __asm__ volatile("vmload %%rax" : : "a"(f->rax) : "memory");
+}
+
 void svm_run(struct port_guest *g, struct guest_regs *regs, const struct guest_entry *in,
              struct guest_exit *out)
 {
