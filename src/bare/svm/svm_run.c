@@ -160,8 +160,8 @@ static void set_modes(const struct svm_vcpu *s, struct guest_exit *out)
 
 extern const uint8_t svm_vmrun[], svm_left[];
 
-/* While GIF is clear only exceptions come here; but QEMU, once in some millions of entries,
- * takes an interrupt all the same. */
+/* While GIF is clear only exceptions come here; but QEMU now and then takes an interrupt all
+ * the same. */
 bool svm_trapped(const struct trap_frame *f)
 {
     if (f->rip != (uint64_t)(uintptr_t)svm_vmrun && f->rip != (uint64_t)(uintptr_t)svm_left)
