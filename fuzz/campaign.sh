@@ -44,12 +44,13 @@ builder) preset=afl-asan size=65536 ;;
 firmware | cfg | text) preset=afl-asan size=4096 ;;
 *) usage ;;
 esac
+build=${build:-$root/build/$preset} profile=''
 if [ $preset = afl ]; then
+    profile=-DCORBEL_FUZZ_PROFILE=$build/profile
     harness=fuzz_hypercall needed='fuzz_hypercall fuzz_tool fuzz_mutator'
 else
     harness=fuzz_$target needed="fuzz_$target fuzz_seeds"
 fi
-build=${build:-$root/build/$preset}
 out=${out:-$root/build/fuzz-$target}
 
 for tool in afl-fuzz afl-clang-fast; do
@@ -62,7 +63,11 @@ export AFL_QUIET=1
 if [ ! -x "$build/fuzz/$harness" ] || [ -z "${CORBEL_FUZZ_NO_BUILD:-}" ]; then
     mkdir -p "$build"
     # shellcheck disable=SC2086
-    { cmake -S "$root" --preset $preset -B "$build" && ninja -C "$build" -j "$jobs" $needed; } >"$build/campaign-build.log" 2>&1 || {
+    {
+        { [ $preset != afl ] || "$root/fuzz/profile.sh" "$build/profile" "$jobs"; } &&
+            cmake -S "$root" --preset $preset -B "$build" $profile &&
+            ninja -C "$build" -j "$jobs" $needed
+    } >"$build/campaign-build.log" 2>&1 || {
         tail -20 "$build/campaign-build.log" >&2
         echo "campaign: the fuzz targets do not build" >&2
         exit 2

@@ -194,7 +194,7 @@ void arch_vcpu_upcall(struct vcpu *v)
     }
 }
 
-bool arch_translate(struct vcpu *v, uint64_t gva, bool write, gaddr_t *out)
+static bool translate_by_tables(struct vcpu *v, uint64_t gva, bool write, gaddr_t *out)
 {
     const struct guest_exit *x = &v->arch->exit;
     struct walk_mode m = {
@@ -207,15 +207,20 @@ bool arch_translate(struct vcpu *v, uint64_t gva, bool write, gaddr_t *out)
     };
     struct walk_result r;
 
-    if ((x->cr0 & CR0_PG) == 0) {
-        *out = gaddr(gva);
-        return gva <= UINT32_MAX;
-    }
     if (guest_walk(v->domain, &m, gva, write ? WALK_WRITE : WALK_READ, true, &r) != 0) {
         return false;
     }
     *out = r.gpa;
     return true;
+}
+
+bool arch_translate(struct vcpu *v, uint64_t gva, bool write, gaddr_t *out)
+{
+    if ((v->arch->exit.cr0 & CR0_PG) != 0) {
+        return translate_by_tables(v, gva, write, out);
+    }
+    *out = gaddr(gva);
+    return gva <= UINT32_MAX;
 }
 
 /* Every domain is translated and has no PIRQs (no XEN_X86_EMU_USE_PIRQ). */

@@ -185,7 +185,11 @@ FUZZ_BUILDS = {
 
 def fuzz_build(root, name):
     build = root if name == "campaign" else f"{root}-{name}"
-    for command in (["cmake", "-S", ROOT, "--preset", "afl", "-B", build, *FUZZ_BUILDS[name]],
+    profile = os.path.join(root, "profile")
+    os.makedirs(root, exist_ok=True)
+    for command in ([os.path.join(ROOT, "fuzz", "profile.sh"), profile],
+                    ["cmake", "-S", ROOT, "--preset", "afl", "-B", build,
+                     f"-DCORBEL_FUZZ_PROFILE={profile}", *FUZZ_BUILDS[name]],
                     ["ninja", "-C", build, "fuzz_tool"]):
         run(command)
     return os.path.join(build, "fuzz", "fuzz_tool")

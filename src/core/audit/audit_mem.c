@@ -31,35 +31,6 @@ static void audit_used(struct audit_report *r, uint64_t m, struct frame f)
                 f.type_count);
 }
 
-static void audit_frames(struct audit_report *r, bool sound)
-{
-    uint64_t hv_frames = 0, n;
-
-    for (uint64_t m = 0; m < hv->max_mfn; m += n) {
-        struct frame f = fw_unpack(hv->frames[m]);
-        uint32_t before = r->violations;
-
-        if (f.state != FRAME_USED) {
-            n = sound ? audit_next_frame(m) - m : 1;
-            continue;
-        }
-        n = audit_alike(m);
-        audit_used(r, m, f);
-        for (uint64_t i = 1; i < n && r->violations != before; i++)
-            audit_used(r, m + i, f);
-        if (f.type >= FRAME_HYP)
-            r->frames_hyp += n;
-        else
-            r->frames_guest += n;
-        if (f.owner == DOMID_XEN && f.type >= FRAME_HYP)
-            hv_frames += n;
-        else if (audit_domain(f.owner) == NULL)
-            r->frames_leaked += n;
-    }
-    audit_claim(r, hv_frames == hv->hyp_pages, "INV-MEM-5",
-                "the hypervisor has %lu frames, %lu counted", hv_frames, hv->hyp_pages);
-}
-
 /* Where frames with this word are counted; NULL: not here. */
 static uint64_t *tally_of(struct tally *t, uint64_t word)
 {
@@ -70,17 +41,41 @@ static uint64_t *tally_of(struct tally *t, uint64_t word)
     return NULL;
 }
 
-static void tally_frames(struct tally *t, bool sound)
+/* The n frames from m on, which are in use and have the same word. */
+static void audit_run_of(struct audit_report *r, uint64_t m, uint64_t n, uint64_t *hv_frames)
+{
+    struct frame f = fw_unpack(hv->frames[m]);
+    uint32_t before = r->violations;
+
+    audit_used(r, m, f);
+    for (uint64_t i = 1; i < n && r->violations != before; i++)
+        audit_used(r, m + i, f);
+    if (f.type >= FRAME_HYP)
+        r->frames_hyp += n;
+    else
+        r->frames_guest += n;
+    if (f.owner == DOMID_XEN && f.type >= FRAME_HYP)
+        *hv_frames += n;
+    else if (audit_domain(f.owner) == NULL)
+        r->frames_leaked += n;
+}
+
+/* One pass over the table. Counts the hypervisor's own frames too when each word is to be
+ * checked, which once is enough for. */
+static void audit_frames(struct audit_report *r, bool sound, struct tally *t, uint64_t *hv_frames)
 {
     uint64_t n;
 
     for (uint64_t m = 0; m < hv->max_mfn; m += n) {
         uint64_t *count;
 
-        n = sound ? audit_next_frame(m) - m : 1;
-        if (!fw_is_used(hv->frames[m]))
+        if (!fw_is_used(hv->frames[m])) {
+            n = sound ? audit_next_frame(m) - m : 1;
             continue;
+        }
         n = audit_alike(m);
+        if (hv_frames != NULL)
+            audit_run_of(r, m, n, hv_frames);
         count = tally_of(t, hv->frames[m]);
         if (count != NULL)
             *count += n;
@@ -115,15 +110,16 @@ static void audit_claims(struct audit_report *r)
 void audit_mem(struct audit_report *r)
 {
     struct domain *d = audit_next_domain(r, 0);
-    bool sound = r->violations == 0; /* the heap is */
+    bool sound = r->violations == 0, first = true; /* the heap is */
+    uint64_t hv_frames = 0;
 
-    audit_frames(r, sound);
-    while (d != NULL) {
+    do {
         struct tally t = {.n = 0};
 
         for (; d != NULL && t.n < TALLY_DOMAINS; d = audit_next_domain(r, (uint64_t)d->id + 1))
             t.of[t.n++].d = d;
-        tally_frames(&t, sound);
+        audit_frames(r, sound, &t, first ? &hv_frames : NULL);
+        first = false;
         for (unsigned i = 0; i < t.n; i++) {
             const struct domain *o = t.of[i].d;
 
@@ -135,7 +131,9 @@ void audit_mem(struct audit_report *r)
                         o->hyp_pages);
             audit_limit(r, o);
         }
-    }
+    } while (d != NULL);
+    audit_claim(r, hv_frames == hv->hyp_pages, "INV-MEM-5",
+                "the hypervisor has %lu frames, %lu counted", hv_frames, hv->hyp_pages);
     if (r->violations == 0)
         audit_claims(r);
 }

@@ -154,9 +154,10 @@ static void teardown_step(struct domain *d)
         }
         break;
     case TEARDOWN_ORPHANS:
-        drop_orphans(d);
         if (load_u64(&d->tot_pages) == 0 || p->cursor >= hv->max_mfn) {
             p->teardown = TEARDOWN_DONE;
+        } else {
+            drop_orphans(d);
         }
         break;
     default:
