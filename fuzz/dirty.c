@@ -71,26 +71,35 @@ void *__wrap_memcpy(void *dst, const void *src, size_t n);
 void *__wrap_memmove(void *dst, const void *src, size_t n);
 void *__wrap_memset(void *dst, int c, size_t n);
 
-static inline void note(const void *p, size_t n)
+/* Need these bytes no note any more? What is shorter touches two lines at most. */
+static inline bool noted(const void *p, size_t n)
 {
     uintptr_t at = (uintptr_t)p;
 
-    /* What is shorter touches two lines at most. */
-    if (n > DIRTY_LINE + 1 || (n != 0 && (*dirty_shadow(at) | *dirty_shadow(at + n - 1)) != 0)) {
-        dirty_note(p, n);
-    }
+    return n <= DIRTY_LINE + 1 && (n == 0 || (*dirty_shadow(at) | *dirty_shadow(at + n - 1)) == 0);
+}
+
+/* What is seldom stands by itself: the wrappers keep nothing then, and jump. */
+static __attribute__((noinline)) void *note_and_copy(void *dst, const void *src, size_t n)
+{
+    dirty_note(dst, n);
+    return __real_memcpy(dst, src, n);
+}
+
+static __attribute__((noinline)) void *note_and_move(void *dst, const void *src, size_t n)
+{
+    dirty_note(dst, n);
+    return __real_memmove(dst, src, n);
 }
 
 void *__wrap_memcpy(void *dst, const void *src, size_t n)
 {
-    note(dst, n);
-    return __real_memcpy(dst, src, n);
+    return noted(dst, n) ? __real_memcpy(dst, src, n) : note_and_copy(dst, src, n);
 }
 
 void *__wrap_memmove(void *dst, const void *src, size_t n)
 {
-    note(dst, n);
-    return __real_memmove(dst, src, n);
+    return noted(dst, n) ? __real_memmove(dst, src, n) : note_and_move(dst, src, n);
 }
 
 static inline bool line_known(const uint8_t *p)
@@ -124,12 +133,17 @@ static void clear_lines(uint8_t *p, uint8_t *end)
     }
 }
 
-void *__wrap_memset(void *dst, int c, size_t n)
+static __attribute__((noinline)) void *note_and_set(void *dst, int c, size_t n)
 {
     if (c == 0 && n > 4 * DIRTY_LINE && (uintptr_t)dst - (uintptr_t)dirty_base < dirty_bytes) {
         clear_lines(dst, (uint8_t *)dst + n);
         return dst;
     }
-    note(dst, n);
+    dirty_note(dst, n);
     return __real_memset(dst, c, n);
+}
+
+void *__wrap_memset(void *dst, int c, size_t n)
+{
+    return noted(dst, n) ? __real_memset(dst, c, n) : note_and_set(dst, c, n);
 }

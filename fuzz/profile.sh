@@ -13,9 +13,9 @@ mkdir -p "$work/programs"
 cmake -S "$root" --preset afl -B "$work/build" -DCMAKE_C_COMPILER=clang-14 -DCORBEL_FUZZ_LTO=OFF \
     -DCORBEL_FUZZ_PROFILE= "-DCMAKE_C_FLAGS_RELWITHDEBINFO=-O2 -g1 -fprofile-instr-generate"
 ninja -C "$work/build" -j "$jobs" fuzz_tool
+export LLVM_PROFILE_FILE=$work/raw # the last run's stays
 "$work/build/fuzz/fuzz_tool" random 7 250 "$work/programs"
-LLVM_PROFILE_FILE=$work/raw CORBEL_FUZZ_BENCH_ROUNDS=3 \
-    "$work/build/fuzz/fuzz_tool" bench "$work/programs"/*
+CORBEL_FUZZ_BENCH_ROUNDS=3 "$work/build/fuzz/fuzz_tool" bench "$work/programs"/*
 llvm-profdata-14 merge -o "$out.new" "$work/raw"
 mv "$out.new" "$out"
 rm -rf "$work"

@@ -90,35 +90,28 @@ static uint64_t ready_time(const struct wcpu *c)
 }
 
 struct survey {
-    int next;      /* who continues, -1: nobody can */
-    uint64_t time; /* when */
-    bool all_idle; /* nobody is ready or spinning */
-    bool any_left; /* somebody's body still runs */
-    bool any_kick; /* an idle CPU has something to look at */
-    bool any_spin;
+    int next;        /* who continues, -1: nobody can */
+    uint64_t time;   /* when */
+    unsigned states; /* those that CPUs are in: a bit for each */
+    bool any_kick;   /* an idle CPU has something to look at */
 };
 
 static struct survey survey_cpus(bool only_unsafe)
 {
-    struct survey s = {-1, TIME_NEVER, true, false, false, false};
-    unsigned first = world.cfg.seed ? (unsigned)(world_random() % world.cfg.cpus) : 0;
+    struct survey s = {-1, TIME_NEVER, 0, false};
+    unsigned i = world.cfg.seed ? (unsigned)(world_random() % world.cfg.cpus) : 0;
 
-    for (unsigned k = 0, i = first; k < world.cfg.cpus; k++, i++) {
-        const struct wcpu *c;
-        uint64_t t;
+    for (unsigned left = world.cfg.cpus; left != 0; left--) {
+        const struct wcpu *c = &world.cpu[i];
+        uint64_t t = ready_time(c);
 
-        i = i < world.cfg.cpus ? i : 0;
-        c = &world.cpu[i];
-        t = ready_time(c);
-
-        s.all_idle = s.all_idle && c->state != WCPU_READY && c->state != WCPU_SPIN;
-        s.any_left = s.any_left || c->state != WCPU_DONE;
+        s.states |= 1u << c->state;
         s.any_kick = s.any_kick || (c->state == WCPU_IDLE && c->kick != TIME_NEVER);
-        s.any_spin = s.any_spin || c->state == WCPU_SPIN;
         if (t < s.time && !(only_unsafe && c->safe)) {
             s.time = t;
             s.next = (int)i;
         }
+        i = i + 1 < world.cfg.cpus ? i + 1 : 0;
     }
     return s;
 }
@@ -135,8 +128,10 @@ static int pick(void)
 {
     for (;;) {
         struct survey s = survey_cpus(world.ending);
+        bool all_idle = (s.states & (1u << WCPU_READY | 1u << WCPU_SPIN)) == 0;
+        bool any_left = (s.states & ~(1u << WCPU_DONE)) != 0;
 
-        if (s.next < 0 && s.any_spin) {
+        if (s.next < 0 && (s.states & 1u << WCPU_SPIN) != 0) {
             snprintf(world.panic, sizeof(world.panic), "all CPUs wait for locks");
             world.dead = true;
             return end_with(WORLD_PANIC);
@@ -144,11 +139,11 @@ static int pick(void)
         if (world.ending) {
             return s.next;
         }
-        if (world.draining && s.all_idle && !s.any_kick) {
-            return end_with(WORLD_STOPPED);
-        }
-        if (s.all_idle && s.any_left && !s.any_kick && !world.draining) {
-            if (world_idle_hook && world_idle_hook(s.time)) {
+        if (all_idle && !s.any_kick) {
+            if (world.draining) {
+                return end_with(WORLD_STOPPED);
+            }
+            if (any_left && world_idle_hook && world_idle_hook(s.time)) {
                 continue;
             }
             if (world.ending) {
@@ -156,7 +151,7 @@ static int pick(void)
             }
         }
         if (s.next < 0) {
-            return end_with(s.any_left ? WORLD_DEADLOCK : WORLD_STOPPED);
+            return end_with(any_left ? WORLD_DEADLOCK : WORLD_STOPPED);
         }
         if (world.cfg.max_time_ns && s.time >= world.cfg.max_time_ns && world.cpu[s.next].safe) {
             (void)end_with(WORLD_TIME_LIMIT);
