@@ -232,7 +232,8 @@ enum selftest {
     SELFTEST_DIRECTMAP,
     SELFTEST_TSC,       /* the other CPUs' TSCs start far from the first one's */
     SELFTEST_TSC_STUCK, /* the same, and they stay there */
-    SELFTEST_ENTRY      /* a guest that the CPU refuses to enter, in every way */
+    SELFTEST_ENTRY,     /* a guest that the CPU refuses to enter, in every way */
+    SELFTEST_LATE       /* the other CPUs come after they were given up */
 };
 struct bare_options {
     uint64_t mem;             /* mem=: RAM from this address on is left alone; 0: no limit */

@@ -36,7 +36,7 @@ static const struct choice log_choices[] = {{"none", 0}, {"error", 1}, {"warning
 static const struct choice selftest_choices[] = {
     {"panic", SELFTEST_PANIC},         {"stack", SELFTEST_STACK},         {"text", SELFTEST_TEXT},
     {"data", SELFTEST_DATA},           {"directmap", SELFTEST_DIRECTMAP}, {"tsc", SELFTEST_TSC},
-    {"tsc-stuck", SELFTEST_TSC_STUCK}, {"entry", SELFTEST_ENTRY},
+    {"tsc-stuck", SELFTEST_TSC_STUCK}, {"entry", SELFTEST_ENTRY},         {"late", SELFTEST_LATE},
 };
 
 static bool word_is(const char *w, size_t n, const char *name)

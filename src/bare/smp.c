@@ -14,6 +14,7 @@
 #define START_WAIT_US 200u
 #define ANSWER_WAIT_NS UINT64_C(1000000000)
 #define HOLD_WAIT_NS UINT64_C(1000000000)
+#define SELFTEST_LATE_US 1050000u
 
 /* entry.S: what runs from the page below 1 MiB. Its last words are the page tables,
  * the CPU's area and the top of its stack. */
@@ -109,6 +110,8 @@ _Noreturn void smp_main(struct cpu_area *a)
     bool guests, told = false;
 
     cpu_area_load(a);
+    if (options.selftest == SELFTEST_LATE)
+        clock_wait_us(SELFTEST_LATE_US);
     cpu_load_control_registers();
     lapic_cpu_init();
     guests = guest_cpu_start();

@@ -11,6 +11,7 @@
 #             formats: kernels packed in each way
 #             package: what cpack makes
 #             modules: guests that are described badly
+#             late: CPUs that come after they were given up
 set -euo pipefail
 image=$1 programs=$2 scenario=$3
 here=$(dirname "$0")
@@ -52,6 +53,10 @@ smp)
 maxcpus)
     run 120 -s 3 -m 256 -c maxcpus=2 -- "${counted[@]}"
     want 'ACPI: .* 3 CPUs' '2 CPUs of 2 run' "${passed[@]}"
+    ;;
+late)
+    run 300 -s 2 -m 256 -c selftest=late -- "${counted[@]}"
+    want 'CPU 1 .* does not answer' '1 CPUs of 2 run' "${passed[@]}"
     ;;
 uefi)
     guest engine "$programs/engine.elf" 32 1 machine=qemu
