@@ -1,6 +1,6 @@
 /* Pinning as its callers see it: which of the tables of the granter changes is left out, and what a
- * grant in use holds itself is not counted. What happens to the grant is proved of pin_entry() and
- * unpin_entry() in src/core/gnttab/gnttab_pin.c. */
+ * grant in use holds itself is not counted. What happens to the grant is proved of both functions
+ * in src/core/gnttab/gnttab_pin.c. */
 #ifndef CORBEL_PROOFS_PINS_H
 #define CORBEL_PROOFS_PINS_H
 

@@ -26,10 +26,12 @@ import tools  # noqa: E402
 PROOFS = tools.PROOFS
 ROOT = os.environ.get("CORBEL_ROOT", os.path.dirname(PROOFS))
 WP = ["-warn-unsigned-overflow", "-wp", "-wp-rte", "-wp-model", "Typed", "-wp-par", "1"]
+# Of WP's own simplifications one takes a third of its time, and the solvers do as well without:
+# it is left to functions that are tried again, and to modules that ask for it.
+FIRST = ["-wp-no-ground"]
 PROVERS = "cvc5-quick,z3-quick,cvc5,cvc4,z3"
-# Seconds of wall clock for one goal and prover: what is not proved within the first is
-# tried again with the next, which takes what is proved already from a cache of this run.
-# A loaded machine needs the last.
+# Seconds of wall clock for one goal and prover: the functions with goals that are not proved
+# within the first are tried again with the next. A loaded machine needs the last.
 TIMEOUTS = [int(t) for t in os.environ.get("CORBEL_PROOF_TIMEOUTS", "5,30,120").split(",")]
 # Warnings that say nothing about a proof; any other one fails the module.
 HARMLESS = re.compile(r"wp:pedantic-assigns|kernel:(attrs|typing:no-proto|parser:decimal)"
@@ -73,16 +75,14 @@ def covered(module):
             if f not in skipped and (not only or f in only.split(","))}, skipped
 
 
-def command(module, work, report, timeout, smoke):
-    functions, _ = covered(module)
+def command(module, work, report, timeout, smoke, functions=None):
+    functions = functions or covered(module)[0]
     out = tools.parse_arguments(ROOT, work)
     if module.get("inline"):
         out += ["-inline-calls", ",".join(module["inline"])]
     out += ["-add-symbolic-path", f"{ROOT}:."] + WP
     out += ["-wp-fct", ",".join(sorted(functions)), "-wp-report-json", report,
-            "-wp-timeout", str(timeout), "-wp-cache", "update",
-            "-wp-cache-dir", os.path.join(work, "cache-" + module["name"]),
-            "-wp-prover", module.get("provers", PROVERS)]
+            "-wp-timeout", str(timeout), "-wp-cache", "none", "-wp-prover", module.get("provers", PROVERS)]
     if smoke:
         out += ["-wp-smoke-tests", "-wp-smoke-timeout", "2"]
     return out + module.get("options", []) + [os.path.join(ROOT, module.get("unit") or module["files"][0])]
@@ -147,35 +147,51 @@ def run(module, work, smoke):
     report = os.path.join(work, module["name"] + ".json")
     session = os.path.join(work, "session-" + module["name"])
     log_path = os.path.join(work, module["name"] + ".log")
-    os.makedirs(os.path.join(work, "cache-" + module["name"]))
+    functions, again, logs, code = None, set(), "", 0
     for timeout in TIMEOUTS:
-        if os.path.exists(report):
-            os.unlink(report)
-        args = command(module, work, report, timeout, smoke) + ["-wp-session", session]
-        with open(log_path, "w", encoding="utf-8") as f:
+        part = os.path.join(work, f"{module['name']}-{timeout}.json")
+        args = command(module, work, part, timeout, smoke, functions) + ["-wp-session", session]
+        args[1:1] = FIRST if functions is None else []
+        with open(log_path, "w+", encoding="utf-8") as f:
             process = subprocess.Popen(args, stdout=f, stderr=subprocess.STDOUT, cwd=ROOT)
             _, state, usage = os.wait4(process.pid, 0)
+            f.seek(0)
+            logs += f.read()
         process.returncode = os.waitstatus_to_exitcode(state)
+        code = code or process.returncode
         cpu += usage.ru_utime + usage.ru_stime
-        with open(log_path, encoding="utf-8") as f:
-            log = f.read()
-        goals, proved, problems = judge(module, report, log, process.returncode)
-        if smoke or not any(p.startswith("not proved") for p in problems):
+        functions = merge(report, part)
+        goals, proved, problems = judge(module, report, logs, code)
+        if smoke or not functions:
             break
-        forget_failures(os.path.join(work, "cache-" + module["name"]))
+        again.update(functions if timeout != TIMEOUTS[-1] else [])
     if smoke:
-        problems = re.findall(r"^.*(?:Doomed|Failed).*smoke.*", log, re.M | re.I)
+        problems = re.findall(r"^.*(?:Doomed|Failed).*smoke.*", logs, re.M | re.I)
     return {"functions": len(covered(module)[0]), "goals": goals, "proved": proved,
-            "seconds": round(time.monotonic() - start), "cpu": round(cpu), "problems": problems}
+            "seconds": round(time.monotonic() - start), "cpu": round(cpu), "again": sorted(again),
+            "problems": problems}
 
 
-def forget_failures(cache):
-    """WP takes what a solver did not prove from its cache too, even with more time."""
-    for path in glob.glob(cache + "/*.json"):
-        with open(path, encoding="utf-8") as f:
-            proved = '"valid"' in f.read()
-        if not proved:
-            os.unlink(path)
+def merge(report, part):
+    """What one run reports of its functions takes the place of what was reported of them: the
+    functions that have goals left."""
+    whole, new = {}, {}
+    for path, into in ((report, whole), (part, new)):
+        try:
+            with open(path, encoding="utf-8") as f:
+                into.update(json.load(f) or {})
+        except (OSError, ValueError):
+            pass
+    for section in ("wp:functions", "wp:axiomatics"):
+        whole.setdefault(section, {}).update(new.get(section, {}))
+    parts = [of["wp:section"]["wp:main"] for s in ("wp:functions", "wp:axiomatics")
+             for of in whole[s].values() if "wp:main" in of.get("wp:section", {})]
+    whole["wp:global"] = {"wp:main": {key: sum(p.get(key, 0) for p in parts) for key in ("total", "valid")}}
+    with open(report, "w", encoding="utf-8") as f:
+        json.dump(whole, f)
+    return [name for name, of in whole["wp:functions"].items()
+            if of.get("wp:section", {}).get("wp:main", {}).get("valid", 0)
+            != of.get("wp:section", {}).get("wp:main", {}).get("total", 0)]
 
 
 def judge_against(recorded, name, r):
@@ -199,11 +215,12 @@ def run_all(modules, work, options, recorded):
         checked = None if "CORBEL_PROOF_ONLY" in os.environ else pool.submit(check_axioms)
         for future in concurrent.futures.as_completed(runs):
             name, r = runs[future], future.result()
+            again = [f"tried again: {', '.join(names)}" for names in [r.pop("again")] if names]
             results[name] = r
             if not options and "CORBEL_PROOF_ONLY" not in os.environ:
                 judge_against(recorded, name, r)
             print(f"{name:<18}{r['functions']:>10}{r['goals']:>7}{r['proved']:>8}{r['seconds']:>9}"
-                  f"{r['cpu']:>6}", *r["problems"], sep="\n  ", flush=True)
+                  f"{r['cpu']:>6}", *again, *r["problems"], sep="\n  ", flush=True)
     return results, checked.result() if checked else 0
 
 

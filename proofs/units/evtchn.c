@@ -1,7 +1,26 @@
 /* The table of ports, and by contract what it calls. What the two ABIs change of the
  * guest's memory is one variable here, events. */
 #include "locks.h"
+#include "policies.h"
 #include "core/evtchn/evtchn_private.h"
+
+/*@ terminates \true;
+    assigns references;
+    ensures \result == \null ==> references == \old(references);
+    ensures \result != \null ==> references == \old(references) + 1 && is_domain(\result) &&
+        \result->id == id; */
+struct domain *domain_get(domid_t id);
+
+/*@ requires is_domain(d);
+    terminates \true;
+    assigns references;
+    ensures references == \old(references) - 1; */
+void domain_put(struct domain *d);
+
+/*@ requires is_domain(d) && !held(&d->evtchn.lock);
+    terminates \true;
+    assigns events; */
+void console_ring_service(struct domain *d);
 
 /*@ requires \valid_read(d) && \valid(chn);
     terminates \true;

@@ -1,4 +1,4 @@
-/* src/core/mem/page_alloc.c but its lists, and by contract what it calls of others. */
+/* src/core/mem/page_alloc.c, and by contract what it calls of others. */
 #include "frame_axioms.h"
 #include "locks.h"
 #include "core/domain/domain.h"

@@ -5,11 +5,10 @@
 #include "core/arch.h"
 #include "core/time/pvclock.h"
 #include "locks.h"
+#include "schedulers.h"
 #include "port/cpu.h"
 #include "port/time.h"
 #include "port/trace.h"
-
-/*@ ghost int sched_others; */
 
 /*@ // Nothing keeps v from running: what vcpu_runnable() answers.
     predicate can_run{L}(struct vcpu *v) = v->pause_flags == 0 && v->pause_count == 0 &&
@@ -20,6 +19,15 @@
         \valid_read(v->domain) && \base_addr(v) != \base_addr(rq) &&
         \base_addr(v) != \base_addr(v->domain) && \base_addr(rq) != \base_addr(v->domain) &&
         v->sched.cpu < MAX_CPUS;
+    // Every CPU's queue is in order, and its lock free; v is an object of its own.
+    predicate queues{L} = \valid(hv) && \forall integer c; 0 <= c < MAX_CPUS ==>
+        queue(&hv->cpu[c].rq) && !held(&hv->cpu[c].rq.lock);
+    predicate own{L}(struct vcpu *v) = \valid(hv) && is_vcpu(v) && \valid(v) &&
+        \valid_read(v->domain) && \base_addr(v) != \base_addr(hv) &&
+        \base_addr(v) != \base_addr(v->domain) && \base_addr(hv) != \base_addr(v->domain) &&
+        v->sched.cpu < MAX_CPUS && prio_of(v);
+    predicate only_locked{L}(integer cpu) = \forall integer c; 0 <= c < MAX_CPUS ==>
+        (held(&hv->cpu[c].rq.lock) <==> c == cpu);
     predicate at_rest{L}(struct vcpu *v) =
         v->runstate.state == RUNSTATE_blocked || v->runstate.state == RUNSTATE_offline; */
 
@@ -40,20 +48,6 @@ void vcpu_runstate_change(struct vcpu *v, int state, uint64_t now);
     assigns sched_others; */
 void vcpu_runstate_publish(struct vcpu *v);
 
-/*@ requires \valid(rq) && \valid(v) && !v->sched.queued && !v->sched.running;
-    terminates \true;
-    assigns v->sched.prev, v->sched.next, v->sched.queued, rq->head, rq->tail, rq->length,
-        rq->last[0 .. SCHED_PRIOS - 1], sched_others;
-    ensures v->sched.queued; */
-void rq_insert(struct runqueue *rq, struct vcpu *v);
-
-/*@ requires \valid(rq) && \valid(v) && v->sched.queued;
-    terminates \true;
-    assigns v->sched.prev, v->sched.next, v->sched.queued, rq->head, rq->tail, rq->length,
-        rq->last[0 .. SCHED_PRIOS - 1], sched_others;
-    ensures !v->sched.queued; */
-void rq_remove(struct runqueue *rq, struct vcpu *v);
-
 /*@ requires \valid_read(v) && \valid(hv) && v->sched.cpu < MAX_CPUS;
     requires !held(&hv->cpu[v->sched.cpu].rq.lock);
     terminates \true;
@@ -73,49 +67,34 @@ uint64_t port_time_now(void);
     assigns sched_others; */
 void port_cpu_kick(unsigned cpu);
 
-/*@ terminates \true;
-    assigns \nothing;
-    ensures \result < MAX_CPUS; */
-static inline unsigned kind_place(const struct vcpu *v);
+/*@ requires \valid(v);
+    terminates \true;
+    assigns sched_others; */
+void vcpu_timers_switch_out(struct vcpu *v);
 
 /*@ requires \valid(v);
     terminates \true;
-    assigns v->sched.prio, v->sched.key, v->sched.deadline, v->sched.left, v->sched.level,
-        sched_others; */
-static inline void kind_wake(struct vcpu *v, uint64_t now);
+    assigns sched_others; */
+void arch_vcpu_switch_out(struct vcpu *v);
 
-/*@ requires \valid(rq) && \valid(v);
-    terminates \true;
-    assigns rq->active, v->sched.active, v->sched.active_prev, v->sched.active_next,
-        sched_others; */
-static inline void kind_joined(struct runqueue *rq, struct vcpu *v);
+/*@ terminates \true;
+    assigns sched_others; */
+void domain_ref(struct domain *d);
 
-/*@ requires \valid(rq) && \valid(v);
-    terminates \true;
-    assigns rq->active, v->sched.active, v->sched.active_prev, v->sched.active_next,
-        sched_others; */
-static inline void kind_leaves(struct runqueue *rq, struct vcpu *v);
+/*@ terminates \true;
+    assigns sched_others; */
+void domain_put(struct domain *d);
 
-/*@ requires \valid(rq) && \valid(v) && !v->sched.queued && !v->sched.running;
-    terminates \true;
-    assigns rq->owner, v->sched.owner, v->sched.key, sched_others; */
-static inline void kind_rests(struct runqueue *rq, struct vcpu *v);
+/*@ terminates \true;
+    assigns sched_others; */
+void domain_shutdown_progress(struct domain *d);
 
-/*@ requires \valid_read(v);
+/*@ requires own(v) && !v->sched.running;
+    requires \forall integer c; 0 <= c < MAX_CPUS ==> !held(&hv->cpu[c].rq.lock);
     terminates \true;
-    assigns \nothing;
-    ensures \result <= MAX_CPUS; */
-static inline unsigned kind_tell(const struct vcpu *v);
-
-/*@ requires \valid_read(v);
-    terminates \true;
-    assigns \nothing;
-    ensures \result <= TIME_MAX; */
-static inline uint64_t kind_slice(const struct vcpu *v);
-
-/*@ requires \valid_read(v);
-    terminates \true;
-    assigns \nothing; */
-static inline uint64_t kind_hold(const struct vcpu *v);
+    assigns v->sched.prev, v->sched.next, v->sched.queued, v->sched.cpu, v->sched.prio,
+        v->sched.key, v->sched.owner, sched_others;
+    ensures v->sched.queued == \old(v->sched.queued); */
+void sched_replace(struct vcpu *v);
 
 #include "../../src/core/sched/sched.c"

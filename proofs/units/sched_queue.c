@@ -1,10 +1,8 @@
 /* src/core/sched/sched_queue.c, and what its steps leave of the rest of the queue. */
+#include "schedulers.h"
 #include "../../src/core/sched/sched_queue.c"
 
-/*@ // INV-SCHED-1: p and its neighbours name each other. INV-SCHED-2: it goes before none in
-    // front of it.
-    predicate linked{L}(struct runqueue *rq, struct vcpu *p) =
-        *next_of(rq, p->sched.prev) == p && *prev_of(rq, p->sched.next) == p;
+/*@ // INV-SCHED-2: p goes before none in front of it.
     predicate ordered{L}(struct runqueue *rq, struct vcpu *p) =
         0 <= p->sched.prio < SCHED_PRIOS && (p->sched.prev == \null ||
             !goes_before(p, p->sched.prev));

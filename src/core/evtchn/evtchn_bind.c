@@ -27,6 +27,20 @@ static void table_lock(struct domain *d)
     /*@ assert groups: \forall struct domain *r; is_domain(r) ==> own_groups(r); */
 }
 
+/*@ requires tables && is_domain(d) && is_domain(r);
+    requires !held(&d->evtchn.lock) && !held(&r->evtchn.lock);
+    assigns d->evtchn.lock.spin.word, r->evtchn.lock.spin.word;
+    ensures locked: held(&d->evtchn.lock) && held(&r->evtchn.lock);
+    ensures sizes: same_sizes{Pre, Here};
+    ensures tables: tables; */
+static void tables_lock(struct domain *d, struct domain *r)
+{
+    lock_pair(&d->evtchn.lock, &r->evtchn.lock);
+    /*@ assert sizes: same_sizes{Pre, Here}; */
+    /*@ assert ports: \forall struct domain *x; is_domain(x) ==> port_table(x); */
+    /*@ assert groups: \forall struct domain *x; is_domain(x) ==> own_groups(x); */
+}
+
 /* A new port that waits for remote, or that consumer c of the hypervisor has. */
 /*@ requires may_grow(d, port) && !held(&d->evtchn.lock);
     ensures unlocked: !held(&d->evtchn.lock);
@@ -85,6 +99,7 @@ static void join(struct domain *d, uint32_t p, struct evtchn *chn, const struct 
 /*@ requires may_grow(d, port) && is_domain(rd) && held(&d->evtchn.lock);
     requires waits: has_port(rd, q) && rchn == port_entry(rd, q) &&
         rchn->state == EVTCHN_UNBOUND && rchn->remote_domid == d->id;
+    requires held(&rd->evtchn.lock);
     assigns *port, d->hyp_pages, d->evtchn.active, d->evtchn.free_hint, d->evtchn.valid_ports,
         d->evtchn.group[0 .. EVTCHN_GROUPS - 1], {*s | struct evtchn **s; domain_of(s) == d};
     ensures \result <= 0;
@@ -97,8 +112,9 @@ static void join(struct domain *d, uint32_t p, struct evtchn *chn, const struct 
         apart(rchn, port_entry(d, *port), d, rd);
     ensures told: \result == 0 ==> \separated(port_entry(d, *port), port) &&
         \separated(rchn, port);
-    ensures valid: \valid(d) && \valid_read(rd) && \valid_read(port);
-    ensures locked: held(&d->evtchn.lock);
+    ensures valid: \valid(d) && \valid(rd) && \valid_read(port);
+    ensures locked: held(&d->evtchn.lock) && held(&rd->evtchn.lock);
+    ensures own: is_entry(rchn) && (\result == 0 ==> is_entry(port_entry(d, *port)));
     ensures waits: rchn->state == EVTCHN_UNBOUND && rchn->remote_domid == d->id; */
 static int take_for(struct domain *d, const struct domain *rd, uint32_t q,
                     const struct evtchn *rchn, uint32_t *port)
@@ -114,8 +130,8 @@ static int take_for(struct domain *d, const struct domain *rd, uint32_t q,
 }
 
 /* Makes d's new port and rchn, port q of rd's, peers. */
-/*@ requires \valid(d) && \valid_read(rd) && \valid_read(port) && port_table(d) &&
-        held(&d->evtchn.lock);
+/*@ requires \valid(d) && \valid(rd) && \valid_read(port) && port_table(d) &&
+        held(&d->evtchn.lock) && held(&rd->evtchn.lock);
     requires new: has_port(d, *port) && port_entry(d, *port)->state == EVTCHN_FREE;
     requires waits: has_port(rd, q) && rchn == port_entry(rd, q) &&
         rchn->state == EVTCHN_UNBOUND && rchn->remote_domid == d->id;
@@ -126,7 +142,12 @@ static int take_for(struct domain *d, const struct domain *rd, uint32_t q,
     ensures remote_port: 0 < q < rd->evtchn.valid_ports;
     ensures INV_EVT_1: names_peer(d, *port, rd, q);
     ensures INV_EVT_1_back: names_peer(rd, q, d, *port);
-    ensures INV_EVT_4: d->evtchn.active == \old(d->evtchn.active); */
+    ensures INV_EVT_4: d->evtchn.active == \old(d->evtchn.active);
+    ensures entries: port_entry(d, *port) == \old(port_entry(d, *port)) &&
+        port_entry(rd, q) == \old(port_entry(rd, q));
+    ensures locked: held(&d->evtchn.lock) && held(&rd->evtchn.lock);
+    ensures valid: \valid(d) && \valid(rd);
+    ensures references: references == \old(references) && permitted == \old(permitted); */
 static void pair_up(struct domain *d, const struct domain *rd, uint32_t q, struct evtchn *rchn,
                     const uint32_t *port)
 {
@@ -150,7 +171,12 @@ static void pair_up(struct domain *d, const struct domain *rd, uint32_t q, struc
     ensures remote_port: \result == 0 ==> 0 < remote_port < rd->evtchn.valid_ports;
     ensures INV_EVT_1: \result == 0 ==> names_peer(d, *port, rd, remote_port);
     ensures INV_EVT_1_back: \result == 0 ==> names_peer(rd, remote_port, d, *port);
-    ensures INV_EVT_4: d->evtchn.active == \old(d->evtchn.active) + (\result == 0 ? 1 : 0); */
+    ensures INV_EVT_4: d->evtchn.active == \old(d->evtchn.active) + (\result == 0 ? 1 : 0);
+    ensures own: \result == 0 ==> is_entry(port_entry(d, *port)) &&
+        is_entry(port_entry(rd, remote_port));
+    ensures locked: held(&d->evtchn.lock) && held(&rd->evtchn.lock);
+    ensures valid: \valid(d) && \valid(rd);
+    ensures references: references == \old(references) && permitted == \old(permitted); */
 static int bind_pair(struct domain *d, struct domain *rd, uint32_t remote_port, uint32_t *port)
 {
     struct evtchn *rchn = evtchn_lookup(rd, remote_port);
@@ -166,6 +192,14 @@ static int bind_pair(struct domain *d, struct domain *rd, uint32_t remote_port, 
     return rc;
 }
 
+/*@ requires may_grow(d, port);
+    requires \forall struct domain *r; is_domain(r) ==> !held(&r->evtchn.lock);
+    ensures references: references == \old(references);
+    ensures unlocked: !held(&d->evtchn.lock);
+    ensures INV_EVT_1: \result == 0 ==> \exists struct domain *r; is_domain(r) &&
+        names_peer(d, *port, r, remote_port) && names_peer(r, remote_port, d, *port);
+    ensures INV_EVT_4: d->evtchn.active == \old(d->evtchn.active) + (\result == 0 ? 1 : 0);
+    ensures allowed: \result == 0 ==> permitted != 0; */
 int evtchn_bind_interdomain(struct domain *d, domid_t remote, uint32_t remote_port, uint32_t *port)
 {
     struct domain *rd = domain_get(remote == DOMID_SELF ? d->id : remote);
@@ -176,9 +210,11 @@ int evtchn_bind_interdomain(struct domain *d, domid_t remote, uint32_t remote_po
     }
     rc = policy_check(POLICY_EVTCHN_BIND, d, rd);
     if (rc == 0) {
-        lock_pair(&d->evtchn.lock, &rd->evtchn.lock);
+        tables_lock(d, rd);
         rc = bind_pair(d, rd, remote_port, port);
         unlock_pair(&d->evtchn.lock, &rd->evtchn.lock);
+        /*@ assert bound: rc == 0 ==> names_peer(d, *port, rd, remote_port); */
+        /*@ assert bound: rc == 0 ==> names_peer(rd, remote_port, d, *port); */
     }
     domain_put(rd);
     return rc;

@@ -41,6 +41,12 @@ _Static_assert(ARRAY_SIZE(((struct vcpu *)NULL)->fifo_queue_tail) == EVTCHN_FIFO
     predicate queue{L}(struct domain *d, struct vcpu *v, integer priority) = \valid(v) &&
         0 <= priority <= EVTCHN_FIFO_PRIORITY_MIN && (v->fifo_queue_tail[priority] != 0 ==>
             has_word(d, v->fifo_queue_tail[priority]));
+    // The word of the port that it names; itself where it names none.
+    logic uint32_t *tail_word{L}(struct domain *d, struct vcpu *v, integer priority) =
+        v->fifo_queue_tail[priority] == 0 ? &v->fifo_queue_tail[priority] :
+        event_word(d, v->fifo_queue_tail[priority]);
+    logic integer end_of{L}(struct vcpu *v, integer priority) =
+        v == \null ? 0 : v->fifo_queue_tail[priority];
     // The end of the queue that an entry was in last.
     logic integer tail_of{L}(struct domain *d, struct evtchn *e) =
         d->vcpu[e->last_vcpu] == \null ? 0 :
@@ -180,20 +186,22 @@ static void leave_queue(struct domain *d, uint32_t port, const struct evtchn *ch
 }
 
 /* Puts port at the end of v's queue of this priority; true iff the queue was empty, so
- * that port is its head. Whatever the guest left in the words, nothing else changes. */
+ * that port is its head. Whatever the guest left in the words, and where it put them, nothing
+ * else changes. */
 /*@ requires fifo_pages(d) && queue(d, v, priority) && \valid(cb) && port <= WORD_LINK;
     requires places: \separated(cb, v) && (v->fifo_queue_tail[priority] != 0 ==>
-        \separated(event_word(d, v->fifo_queue_tail[priority]), v) &&
-        \separated(event_word(d, v->fifo_queue_tail[priority]), cb) &&
-        \separated(event_word(d, v->fifo_queue_tail[priority]), d->evtchn.fifo));
+        \separated(event_word(d, v->fifo_queue_tail[priority]), v));
     assigns v->fifo_queue_tail[priority], cb->head[priority],
-        *event_word(d, v->fifo_queue_tail[priority]);
+        *tail_word(d, v, priority);
     ensures last: v->fifo_queue_tail[priority] == port;
     ensures \result <==> !\old(v->fifo_queue_tail[priority] != 0 &&
         (*event_word(d, v->fifo_queue_tail[priority]) & WORD_LINKED) != 0);
-    ensures head: cb->head[priority] == (\result ? port : \old(cb->head[priority]));
+    ensures first: \result ==> cb->head[priority] == port;
+    ensures head: !\result ==>
+        \separated(\old(event_word(d, v->fifo_queue_tail[priority])), cb) ==>
+        cb->head[priority] == \old(cb->head[priority]);
     ensures linked: !\result ==>
-        (*event_word(d, \old(v->fifo_queue_tail[priority])) & WORD_LINK) == port; */
+        (*\old(event_word(d, v->fifo_queue_tail[priority])) & WORD_LINK) == port; */
 static bool append(struct domain *d, struct vcpu *v, struct evtchn_fifo_control_block *cb,
                    uint8_t priority, uint32_t port)
 {
@@ -207,27 +215,101 @@ static bool append(struct domain *d, struct vcpu *v, struct evtchn_fifo_control_
     return !linked;
 }
 
+/*@ // What the guest gave has no part of what is Xen's, but words and control blocks may lie over
+    // each other. What Xen keeps of v's queues names ports that have a word.
+    predicate not_own{L}(struct domain *d, struct vcpu *v, struct evtchn *chn, uint32_t *g) =
+        \base_addr(g) != \base_addr(d) && \base_addr(g) != \base_addr(d->evtchn.fifo) &&
+        \base_addr(g) != \base_addr(chn) && \base_addr(g) != \base_addr(v);
+    predicate objects{L}(struct domain *d, struct vcpu *v, struct evtchn *chn) =
+        \base_addr(v) != \base_addr(d) && \base_addr(v) != \base_addr(chn) &&
+        \base_addr(v) != \base_addr(d->evtchn.fifo) && \base_addr(chn) != \base_addr(d) &&
+        \base_addr(chn) != \base_addr(d->evtchn.fifo) &&
+        \base_addr(d) != \base_addr(d->evtchn.fifo);
+    predicate its_queues{L}(struct domain *d, struct vcpu *v, struct evtchn *chn) = v != \null ==>
+        \valid(v) && v->id < MAX_VCPUS && objects(d, v, chn) &&
+        (v->fifo_control != \null ==> \valid(v->fifo_control) &&
+            not_own(d, v, chn, &v->fifo_control->ready)) &&
+        (\forall integer i; 0 <= i < d->evtchn.fifo->pages ==>
+            not_own(d, v, chn, d->evtchn.fifo->page[i])) &&
+        \forall integer q; 0 <= q <= EVTCHN_FIFO_PRIORITY_MIN ==> queue(d, v, q);
+    predicate same_tails{K, L}(struct domain *d, struct vcpu *v) = \forall integer q;
+        0 <= q <= EVTCHN_FIFO_PRIORITY_MIN ==> queue{K}(d, v, q) &&
+        \at(v->fifo_queue_tail[q], L) == \at(v->fifo_queue_tail[q], K);
+    predicate in_queues{L}(struct domain *d, struct vcpu *v, struct evtchn *chn) = \valid(d) &&
+        fifo_pages(d) && \valid(chn) && chn->priority <= EVTCHN_FIFO_PRIORITY_MIN &&
+        chn->last_priority <= EVTCHN_FIFO_PRIORITY_MIN && chn->last_vcpu < MAX_VCPUS &&
+        \base_addr(d) != \base_addr(d->evtchn.fifo) && \base_addr(chn) != \base_addr(d) &&
+        \base_addr(chn) != \base_addr(d->evtchn.fifo) &&
+        (\forall integer i; 0 <= i < d->evtchn.fifo->pages ==>
+            \base_addr(d->evtchn.fifo->page[i]) != \base_addr(d) &&
+            \base_addr(d->evtchn.fifo->page[i]) != \base_addr(d->evtchn.fifo) &&
+            \base_addr(d->evtchn.fifo->page[i]) != \base_addr(chn)) &&
+        its_queues(d, v, chn) && its_queues(d, d->vcpu[chn->last_vcpu], chn) &&
+        (v != \null && d->vcpu[chn->last_vcpu] != \null && d->vcpu[chn->last_vcpu] != v ==>
+            \base_addr(d->vcpu[chn->last_vcpu]) != \base_addr(v) && (v->fifo_control != \null ==>
+            \base_addr(v->fifo_control) != \base_addr(d->vcpu[chn->last_vcpu]))); */
+
 /* Appends a pending, unmasked port to the queue it belongs to, unless it is in
  * one already. Without a control block nothing can be said to v: the port is
  * linked when the block comes (relink()). */
+/*@ requires in_queues(d, v, chn) && has_word(d, port) && port <= WORD_LINK;
+    assigns *event_word(d, port), chn->last_vcpu, chn->last_priority,
+        d->vcpu[chn->last_vcpu]->fifo_queue_tail[chn->last_priority],
+        v->fifo_queue_tail[chn->priority], v->fifo_control->head[chn->priority],
+        v->fifo_control->ready, *tail_word(d, v, chn->priority), events;
+    ensures nobody: v == \null || v->fifo_control == \null ==>
+        *event_word(d, port) == \old(*event_word(d, port));
+    ensures linked: \old(*event_word(d, port) & WORD_LINKED) != 0 ==>
+        end_of(v, chn->priority) == \old(end_of(v, chn->priority));
+    ensures last: v != \null && v->fifo_control != \null &&
+        \old(*event_word(d, port) & WORD_LINKED) == 0 ==>
+        v->fifo_queue_tail[chn->priority] == port && chn->last_vcpu == v->id &&
+        chn->last_priority == chn->priority; */
 static void link_port(struct domain *d, struct vcpu *v, uint32_t port, struct evtchn *chn)
 {
     struct evtchn_fifo_control_block *cb;
+    event_word_t *word = word_of(d, port);
     uint32_t bit = 1u << chn->priority;
 
-    if (v == NULL || v->fifo_control == NULL ||
-        (fetch_or_u32(word_of(d, port), WORD_LINKED) & WORD_LINKED) != 0) {
+    if (v == NULL || v->fifo_control == NULL) {
         return;
     }
+    /*@ assert guests: not_own(d, v, chn, word); */
+    /*@ assert other: d->vcpu[chn->last_vcpu] != \null ==>
+            not_own(d, d->vcpu[chn->last_vcpu], chn, word); */
+    if ((fetch_or_u32(word, WORD_LINKED) & WORD_LINKED) != 0) {
+        return;
+    }
+    /*@ assert pages: fifo_pages(d); */
+    /*@ assert kept: d->evtchn.fifo->pages == \at(d->evtchn.fifo->pages, Pre) &&
+            chn->last_vcpu == \at(chn->last_vcpu, Pre) &&
+            chn->last_priority == \at(chn->last_priority, Pre) &&
+            chn->priority == \at(chn->priority, Pre); */
+    /*@ assert tails: same_tails{Pre, Here}(d, v); */
+    /*@ assert queues: \forall integer q; 0 <= q <= EVTCHN_FIFO_PRIORITY_MIN ==> queue(d, v, q); */
     cb = v->fifo_control;
     leave_queue(d, port, chn);
     chn->last_vcpu = v->id;
     chn->last_priority = chn->priority;
+    /*@ assert pages: fifo_pages(d); */
+    /*@ assert left: v->fifo_queue_tail[chn->priority] == 0 || v->fifo_queue_tail[chn->priority] ==
+            \at(v->fifo_queue_tail[chn->priority], Pre); */
+    /*@ assert queue: queue(d, v, chn->priority); */
+    /*@ assert apart: v->fifo_queue_tail[chn->priority] != 0 ==>
+            not_own(d, v, chn, event_word(d, v->fifo_queue_tail[chn->priority])); */
     if (append(d, v, cb, chn->priority, port) && (fetch_or_u32(&cb->ready, bit) & bit) == 0) {
         evtchn_upcall(v);
     }
 }
 
+/*@ requires in_queues(d, v, chn) && port <= WORD_LINK;
+    assigns chn->pending, *event_word(d, port), chn->last_vcpu, chn->last_priority,
+        d->vcpu[chn->last_vcpu]->fifo_queue_tail[chn->last_priority],
+        v->fifo_queue_tail[chn->priority], v->fifo_control->head[chn->priority],
+        v->fifo_control->ready, *tail_word(d, v, chn->priority), events;
+    ensures waits: !\old(has_word(d, port)) ==> chn->pending == 1;
+    ensures nobody: has_word(d, port) && (v == \null || v->fifo_control == \null) ==>
+        word_at(d, port) == (\old(word_at(d, port)) | 0x80000000); */
 void evtchn_fifo_raise(struct domain *d, struct vcpu *v, uint32_t port, struct evtchn *chn)
 {
     event_word_t *word = word_of(d, port);
@@ -237,7 +319,24 @@ void evtchn_fifo_raise(struct domain *d, struct vcpu *v, uint32_t port, struct e
         was_pending = chn->pending != 0;
         chn->pending = 1;
     } else {
+        /*@ assert guests: v != \null ==> not_own(d, v, chn, word); */
+        /*@ assert other: d->vcpu[chn->last_vcpu] != \null ==>
+                not_own(d, d->vcpu[chn->last_vcpu], chn, word); */
         was_pending = (fetch_or_u32(word, WORD_PENDING) & WORD_PENDING) != 0;
+        /*@ assert pages: fifo_pages(d); */
+        /*@ assert kept: d->evtchn.fifo->pages == \at(d->evtchn.fifo->pages, Pre) &&
+                chn->last_vcpu == \at(chn->last_vcpu, Pre) &&
+                chn->last_priority == \at(chn->last_priority, Pre) &&
+                chn->priority == \at(chn->priority, Pre); */
+        /*@ assert tails: v != \null ==> same_tails{Pre, Here}(d, v); */
+        /*@ assert tails: d->vcpu[chn->last_vcpu] != \null ==>
+                same_tails{Pre, Here}(d, d->vcpu[chn->last_vcpu]); */
+        /*@ assert queues: v != \null ==> \forall integer q;
+                0 <= q <= EVTCHN_FIFO_PRIORITY_MIN ==> queue(d, v, q); */
+        /*@ assert queues: its_queues(d, v, chn); */
+        /*@ assert queues: d->vcpu[chn->last_vcpu] != \null ==> \forall integer q;
+                0 <= q <= EVTCHN_FIFO_PRIORITY_MIN ==> queue(d, d->vcpu[chn->last_vcpu], q); */
+        /*@ assert queues: its_queues(d, d->vcpu[chn->last_vcpu], chn); */
         if ((load_u32(word) & (WORD_MASKED | WORD_LINKED)) == 0) {
             link_port(d, v, port, chn);
         }
@@ -247,11 +346,35 @@ void evtchn_fifo_raise(struct domain *d, struct vcpu *v, uint32_t port, struct e
     }
 }
 
+/*@ requires in_queues(d, v, chn) && port <= WORD_LINK;
+    assigns *event_word(d, port), chn->last_vcpu, chn->last_priority,
+        d->vcpu[chn->last_vcpu]->fifo_queue_tail[chn->last_priority],
+        v->fifo_queue_tail[chn->priority], v->fifo_control->head[chn->priority],
+        v->fifo_control->ready, *tail_word(d, v, chn->priority), events;
+    ensures nobody: has_word(d, port) && (v == \null || v->fifo_control == \null) ==>
+        word_at(d, port) == (\old(word_at(d, port)) & 0xbfffffff); */
 void evtchn_fifo_unmask(struct domain *d, struct vcpu *v, uint32_t port, struct evtchn *chn)
 {
     event_word_t *word = word_of(d, port);
 
+    /*@ assert guests: word != \null && v != \null ==> not_own(d, v, chn, word); */
+    /*@ assert other: word != \null && d->vcpu[chn->last_vcpu] != \null ==>
+            not_own(d, d->vcpu[chn->last_vcpu], chn, word); */
     if (word != NULL && (fetch_and_u32(word, ~WORD_MASKED) & WORD_PENDING) != 0) {
+        /*@ assert pages: fifo_pages(d); */
+        /*@ assert kept: d->evtchn.fifo->pages == \at(d->evtchn.fifo->pages, Pre) &&
+                chn->last_vcpu == \at(chn->last_vcpu, Pre) &&
+                chn->last_priority == \at(chn->last_priority, Pre) &&
+                chn->priority == \at(chn->priority, Pre); */
+        /*@ assert tails: v != \null ==> same_tails{Pre, Here}(d, v); */
+        /*@ assert tails: d->vcpu[chn->last_vcpu] != \null ==>
+                same_tails{Pre, Here}(d, d->vcpu[chn->last_vcpu]); */
+        /*@ assert queues: v != \null ==> \forall integer q;
+                0 <= q <= EVTCHN_FIFO_PRIORITY_MIN ==> queue(d, v, q); */
+        /*@ assert queues: its_queues(d, v, chn); */
+        /*@ assert queues: d->vcpu[chn->last_vcpu] != \null ==> \forall integer q;
+                0 <= q <= EVTCHN_FIFO_PRIORITY_MIN ==> queue(d, d->vcpu[chn->last_vcpu], q); */
+        /*@ assert queues: its_queues(d, d->vcpu[chn->last_vcpu], chn); */
         link_port(d, v, port, chn);
     }
 }
@@ -300,7 +423,7 @@ static int set_control(struct domain *d, struct vcpu *v, void *page, uint32_t of
         switch_to_fifo(d, f);
     }
     v->fifo_page = page;
-    v->fifo_control = (uint8_t *)page + offset;
+    v->fifo_control = (void *)((uint8_t *)page + offset);
     for (unsigned i = 0; i < EVTCHN_FIFO_MAX_QUEUES; i++) {
         v->fifo_queue_tail[i] = 0;
     }

@@ -77,9 +77,19 @@ void evtchn_unmask(struct domain *d, uint32_t port, struct evtchn *chn)
     }
 }
 
+/*@ // No table is locked, and each is in order.
+    predicate unlocked{L} = domains && entries && \forall struct domain *r; is_domain(r) ==>
+        port_table(r) && own_entries(r) && !held(&r->evtchn.lock);
+    predicate locked_only{L}(struct domain *d) = \forall struct domain *r; is_domain(r) ==>
+        (held(&r->evtchn.lock) <==> r == d); */
+
 /* Delivers to the peer that d's port had a moment ago. The locks are taken one
  * after the other: whoever is bound to that port when the peer is looked at
  * gets the event, and nobody when the pair is gone. */
+/*@ requires unlocked && is_domain(d);
+    ensures references: references == \old(references);
+    ensures asked: \result == 0 || (\result == -XEN_EPERM && events == \old(events));
+    ensures unlocked: \forall struct domain *r; is_domain(r) ==> !held(&r->evtchn.lock); */
 static int send_interdomain(struct domain *d, uint32_t port, domid_t peer, uint32_t peer_port)
 {
     struct domain *rd = domain_get(peer);
@@ -92,33 +102,52 @@ static int send_interdomain(struct domain *d, uint32_t port, domid_t peer, uint3
     rc = policy_check(POLICY_EVTCHN_SEND, d, rd);
     if (rc == 0) {
         lock_acquire(&rd->evtchn.lock);
+        /*@ assert locks: locked_only(rd); */
+        /*@ assert table: port_table(rd) && own_entries(rd); */
         rchn = evtchn_lookup(rd, peer_port);
         if (rchn != NULL && rchn->state == EVTCHN_INTERDOMAIN && rchn->remote_domid == d->id &&
             rchn->remote_port == port) {
+            /*@ assert INV_EVT_1: names_peer(rd, peer_port, d, port); */
+            /*@ assert own: is_entry(rchn) && permitted != 0; */
             evtchn_raise(rd, peer_port, rchn);
         }
+        /*@ assert locks: locked_only(rd); */
         lock_release(&rd->evtchn.lock);
     }
     domain_put(rd);
     return rc;
 }
 
+/*@ requires unlocked && is_domain(d);
+    ensures references: references == \old(references);
+    ensures unknown: !\old(port_used(d, port)) ==>
+        \result == -XEN_EINVAL && events == \old(events);
+    ensures others: \old(port_used(d, port) && port_entry(d, port)->state == EVTCHN_VIRQ) ==>
+        \result == -XEN_EINVAL && events == \old(events);
+    ensures ipi: \old(port_used(d, port) && port_entry(d, port)->state == EVTCHN_IPI) ==>
+        \result == 0;
+    ensures unlocked: \forall struct domain *r; is_domain(r) ==> !held(&r->evtchn.lock); */
 int evtchn_send(struct domain *d, uint32_t port)
 {
     struct evtchn *chn;
     struct evtchn seen;
 
     lock_acquire(&d->evtchn.lock);
+    /*@ assert locks: locked_only(d); */
+    /*@ assert table: port_table(d) && own_entries(d); */
     chn = evtchn_lookup(d, port);
     if (chn == NULL) {
         lock_release(&d->evtchn.lock);
         return -XEN_EINVAL;
     }
+    /*@ assert own: is_entry(chn); */
     seen = *chn;
     if (chn->state == EVTCHN_IPI) {
         evtchn_raise(d, port, chn);
     }
+    /*@ assert locks: locked_only(d); */
     lock_release(&d->evtchn.lock);
+    /*@ assert tables: seen.state != EVTCHN_IPI ==> unlocked; */
     switch (seen.state) {
     case EVTCHN_INTERDOMAIN:
         return send_interdomain(d, port, seen.remote_domid, seen.remote_port);

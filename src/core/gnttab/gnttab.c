@@ -13,6 +13,7 @@ _Static_assert(GNTTAB_MAX_FRAMES * sizeof(void *) <= PAGE_SIZE, "a page of point
 _Static_assert(sizeof(struct gnttab_active) == 32, "active entries stay small");
 
 /*@ requires \valid_read(t) && t->nr_frames <= GNTTAB_MAX_FRAMES;
+    terminates \true;
     assigns \nothing;
     ensures t->version == 1 ==> \result == t->nr_frames * V1_PER_FRAME;
     ensures t->version != 1 ==> \result == t->nr_frames * V2_PER_FRAME;
@@ -23,24 +24,15 @@ uint32_t gnttab_entries(const struct gnttab *t)
     return t->nr_frames * (t->version == 1 ? V1_PER_FRAME : V2_PER_FRAME);
 }
 
-grant_entry_v1_t *gnttab_entry_v1(const struct gnttab *t, grant_ref_t ref)
-{
-    return (grant_entry_v1_t *)t->shared[ref / V1_PER_FRAME] + ref % V1_PER_FRAME;
-}
-
-grant_entry_v2_t *gnttab_entry_v2(const struct gnttab *t, grant_ref_t ref)
-{
-    return (grant_entry_v2_t *)t->shared[ref / V2_PER_FRAME] + ref % V2_PER_FRAME;
-}
-
 /* A block per shared frame has room for version 1; version 2, with half as many
  * grants, uses the first half of the blocks. */
 /*@ requires \valid_read(t) && ref / ACTIVE_PER_BLOCK < t->nr_frames;
-    requires \valid_read(t->active + (0 .. t->nr_frames - 1));
-    requires \forall integer i; 0 <= i < t->nr_frames ==>
-        \valid(t->active[i] + (0 .. ACTIVE_PER_BLOCK - 1));
+    requires \valid_read(t->active + ref / ACTIVE_PER_BLOCK);
+    terminates \true;
     assigns \nothing;
-    ensures \valid(\result); */
+    ensures \result == &t->active[ref / ACTIVE_PER_BLOCK][ref % ACTIVE_PER_BLOCK];
+    ensures \valid(t->active[ref / ACTIVE_PER_BLOCK] + (0 .. ACTIVE_PER_BLOCK - 1)) ==>
+        \valid(\result); */
 struct gnttab_active *gnttab_active_of(const struct gnttab *t, grant_ref_t ref)
 {
     return &t->active[ref / ACTIVE_PER_BLOCK][ref % ACTIVE_PER_BLOCK];

@@ -11,95 +11,26 @@
 /* A guest that changes its entry faster than this is misbehaving. */
 #define MARK_RETRIES 5u
 
-_Static_assert(offsetof(grant_entry_v1_t, flags) == 0 && offsetof(grant_entry_v1_t, domid) == 2,
-               "flags and domid are one word");
-_Static_assert(offsetof(grant_entry_header_t, flags) == 0 &&
-                   offsetof(grant_entry_header_t, domid) == 2,
-               "flags and domid are one word");
+/*@ // What the hypervisor wrote last, whatever the guest made of it since.
+    logic integer mark_bits(integer version, integer ref, integer marks) =
+        version == 1 ? marks : status_marks(ref, marks);
+    predicate marked{L}(struct gnttab *t, integer ref, integer marks) =
+        *marks_at(t, t->version, ref) == (was | (uint32_t)mark_bits(t->version, ref, marks));
+    predicate cleared{L}(struct gnttab *t, integer ref, integer marks) =
+        *marks_at(t, t->version, ref) == (was & (uint32_t)(~mark_bits(t->version, ref, marks))); */
 
-/*@ // The words of a grant that the guest writes too: flags and grantee; in version 2 the status.
-    axiomatic SharedWords {
-        logic uint32_t *header_of(struct gnttab *t, integer ref) reads \nothing;
-        logic uint32_t *status_of(struct gnttab *t, integer ref) reads \nothing;
-    }
-    logic integer status_marks(integer ref, integer marks) = ref % 2 == 0 ? marks : marks * 0x10000;
-    predicate words{L}(struct gnttab *t, integer ref) = \valid(t) &&
-        (t->version == 1 || t->version == 2) && \valid(header_of(t, ref)) &&
-        \valid(status_of(t, ref)) && \separated(header_of(t, ref), status_of(t, ref), t);
-    // What the hypervisor wrote last, whatever the guest made of it since.
-    predicate marked{L}(struct gnttab *t, integer ref, integer marks) = t->version == 1 ?
-        *header_of(t, ref) == (was | marks) :
-        *status_of(t, ref) == (was | (uint32_t)status_marks(ref, marks));
-    predicate cleared{L}(struct gnttab *t, integer ref, integer marks) = t->version == 1 ?
-        *header_of(t, ref) == (was & (uint32_t)(~marks)) :
-        *status_of(t, ref) == (was & (uint32_t)(~status_marks(ref, marks))); */
-
-/* The word of flags and grantee, first in the entries of both versions. */
-/*@ requires words(t, ref);
-    terminates \true;
-    assigns \nothing;
-    ensures \result == header_of(t, ref); */
-static uint32_t *header_word(const struct gnttab *t, grant_ref_t ref)
-{
-    return t->version == 1 ? (uint32_t *)(void *)gnttab_entry_v1(t, ref)
-                           : (uint32_t *)(void *)gnttab_entry_v2(t, ref);
-}
-
-/* The 32-bit word that holds ref's status, and what status is there. */
-/*@ requires words(t, ref);
-    terminates \true;
-    assigns \nothing;
-    ensures \result == status_of(t, ref); */
-static uint32_t *status_word(const struct gnttab *t, grant_ref_t ref)
-{
-    uint32_t *page = t->status[ref / STATUS_PER_FRAME];
-
-    return &page[ref % STATUS_PER_FRAME / 2];
-}
-
-/*@ requires status <= 0xffff;
-    assigns \nothing;
-    ensures \result == status_marks(ref, status); */
-static uint32_t status_bits(grant_ref_t ref, uint32_t status)
-{
-    return status * (ref % 2 == 0 ? 1u : 0x10000u);
-}
-
-/*@ requires words(t, ref);
-    assigns looks;
-    ensures \result <= 0xffff; */
-uint32_t gnttab_status_read(const struct gnttab *t, grant_ref_t ref)
-{
-    uint32_t word = load_u32(status_word(t, ref));
-
-    return ref % 2 == 0 ? word & 0xffff : word >> 16;
-}
-
-/*@ requires words(t, ref);
-    assigns *status_of(t, ref), changes, was; */
-void gnttab_status_write(struct gnttab *t, grant_ref_t ref, uint32_t status)
-{
-    uint32_t *word = status_word(t, ref);
-
-    fetch_and_u32(word, ~status_bits(ref, 0xffff));
-    fetch_or_u32(word, status_bits(ref, status & 0xffff));
-}
-
-/*@ requires words(t, ref);
+/* Clears GTF_reading and GTF_writing bits that the guest sees. */
+/*@ requires words(t, t->version, ref);
     requires marks == GTF_reading || marks == GTF_writing || marks == (GTF_reading | GTF_writing);
-    assigns *header_of(t, ref), *status_of(t, ref), changes, was, reading_shown, writing_shown;
+    assigns *marks_at(t, t->version, ref), changes, was, reading_shown, writing_shown;
     ensures cleared(t, ref, marks) && changes == \old(changes) + 1;
     ensures reading_shown == (marks == GTF_writing ? \old(reading_shown) : 0);
     ensures writing_shown == (marks == GTF_reading ? \old(writing_shown) : 0); */
-void gnttab_clear_marks(struct gnttab *t, grant_ref_t ref, uint32_t marks)
+static void clear_marks(struct gnttab *t, grant_ref_t ref, uint32_t marks)
 {
     /*@ ghost if (marks != GTF_writing) reading_shown = 0; */
     /*@ ghost if (marks != GTF_reading) writing_shown = 0; */
-    if (t->version == 1) {
-        fetch_and_u32(header_word(t, ref), ~marks);
-    } else {
-        fetch_and_u32(status_word(t, ref), ~status_bits(ref, marks));
-    }
+    fetch_and_u32(gnttab_entry_marks(t, ref), ~gnttab_entry_mark_bits(t, ref, marks));
 }
 
 /* What a use asks of an entry. */
@@ -145,8 +76,8 @@ static bool entry_allows(struct wanted w, uint32_t version, uint32_t header)
 /*@ logic integer marks_of(struct wanted w) =
         w.readonly ? GTF_reading : GTF_reading | GTF_writing;
     predicate mark_request{L}(struct gnttab *t, integer ref, struct wanted w, integer marks,
-                              uint32_t *header) = words(t, ref) &&
-        \valid(header) && \separated(header, t, header_of(t, ref), status_of(t, ref)) &&
+                              uint32_t *header) = words(t, t->version, ref) &&
+        \valid(header) && \separated(header, t, marks_at(t, t->version, ref)) &&
         marks == marks_of(w) && writing_shown == 0 &&
         (w.pinned ? reading_shown == 1 && !w.readonly : reading_shown == 0);
     // What marking leaves the guest to see.
@@ -157,7 +88,8 @@ static bool entry_allows(struct wanted w, uint32_t version, uint32_t header)
 
 /* Version 1: marks and permission are in one word, changed as one. */
 /*@ requires mark_request(t, ref, w, marks, header) && t->version == 1;
-    assigns *header_of(t, ref), *header, looks, changes, was, reading_shown, writing_shown;
+    assigns *marks_at(t, t->version, ref), *header, looks, changes, was, reading_shown,
+        writing_shown;
     ensures as_one: \result ==> was == *header && granted(w, 1, *header) &&
         marked(t, ref, marks) && changes == \old(changes) + 1 && shown(w);
     ensures nothing: !\result ==> changes == \old(changes) && hidden(w);
@@ -165,7 +97,7 @@ static bool entry_allows(struct wanted w, uint32_t version, uint32_t header)
 static bool mark_v1(struct gnttab *t, grant_ref_t ref, struct wanted w, uint32_t marks,
                     uint32_t *header)
 {
-    uint32_t *word = header_word(t, ref);
+    uint32_t *word = gnttab_entry_header(t, ref);
 
     /*@ loop invariant 0 <= i <= MARK_RETRIES;
         loop invariant read_once: looks == \at(looks, Pre) + i;
@@ -191,7 +123,7 @@ static bool mark_v1(struct gnttab *t, grant_ref_t ref, struct wanted w, uint32_t
 /* Version 2: the mark is set, then the permission read once more. Whoever takes
  * the permission away looks at the mark after that. */
 /*@ requires mark_request(t, ref, w, marks, header) && t->version == 2;
-    assigns *header_of(t, ref), *status_of(t, ref), *header, looks, changes, was, reading_shown,
+    assigns *marks_at(t, t->version, ref), *header, looks, changes, was, reading_shown,
         writing_shown;
     ensures after: \result ==> granted(w, 2, *header) && marked(t, ref, marks) &&
         looks == \old(looks) + 2 && changes == \old(changes) + 1 && shown(w);
@@ -200,17 +132,17 @@ static bool mark_v1(struct gnttab *t, grant_ref_t ref, struct wanted w, uint32_t
 static bool mark_v2(struct gnttab *t, grant_ref_t ref, struct wanted w, uint32_t marks,
                     uint32_t *header)
 {
-    const uint32_t *word = header_word(t, ref);
+    const uint32_t *word = gnttab_entry_header(t, ref);
 
     if (!entry_allows(w, 2, load_u32(word))) {
         return false;
     }
-    fetch_or_u32(status_word(t, ref), status_bits(ref, marks));
+    fetch_or_u32(gnttab_entry_marks(t, ref), gnttab_entry_mark_bits(t, ref, marks));
     /*@ ghost reading_shown = 1; */
     /*@ ghost writing_shown = w.readonly ? 0 : 1; */
     *header = load_u32(word);
     if (!entry_allows(w, 2, *header)) {
-        gnttab_clear_marks(t, ref, w.pinned ? GTF_writing : marks);
+        clear_marks(t, ref, w.pinned ? GTF_writing : marks);
         return false;
     }
     return true;
@@ -218,7 +150,7 @@ static bool mark_v2(struct gnttab *t, grant_ref_t ref, struct wanted w, uint32_t
 
 /* Marks the entry if it allows what is wanted; *header is what it said. */
 /*@ requires mark_request(t, ref, w, marks, header);
-    assigns *header_of(t, ref), *status_of(t, ref), *header, looks, changes, was, reading_shown,
+    assigns *marks_at(t, t->version, ref), *header, looks, changes, was, reading_shown,
         writing_shown;
     ensures \result ==> granted(w, t->version, *header) && shown(w);
     ensures !\result ==> hidden(w); */
@@ -226,53 +158,6 @@ static bool mark(struct gnttab *t, grant_ref_t ref, struct wanted w, uint32_t ma
                  uint32_t *header)
 {
     return t->version == 1 ? mark_v1(t, ref, w, marks, header) : mark_v2(t, ref, w, marks, header);
-}
-
-/*@ requires words(t, ref);
-    terminates \true;
-    assigns looks; */
-static uint64_t entry_frame(const struct gnttab *t, grant_ref_t ref)
-{
-    return t->version == 1 ? load_u32(&gnttab_entry_v1(t, ref)->frame)
-                           : load_u64(&gnttab_entry_v2(t, ref)->full_page.frame);
-}
-
-/* Fills what is granted from the entry whose header was marked. */
-/*@ requires words(t, ref) && \valid(a);
-    terminates \true;
-    assigns a->mfn, a->start, a->length, a->part, a->transitive, a->trans_domid, a->trans_ref,
-        looks;
-    ensures a->mfn.v == MFN_INVALID_V;
-    ensures a->part ==> t->version == 2 && ((header & GTF_sub_page) != 0 ||
-        (header & GTF_type_mask) == GTF_transitive);
-    ensures a->transitive ==> a->part; */
-static uint64_t read_entry(const struct gnttab *t, grant_ref_t ref, uint32_t header,
-                           struct gnttab_active *a)
-{
-    const grant_entry_v2_t *e;
-
-    a->mfn = mfn_invalid();
-    a->start = 0;
-    a->length = PAGE_SIZE;
-    a->part = false;
-    a->transitive = false;
-    if (t->version == 1) {
-        return entry_frame(t, ref);
-    }
-    e = gnttab_entry_v2(t, ref);
-    if ((header & GTF_type_mask) == GTF_transitive) {
-        a->part = true;
-        a->transitive = true;
-        a->trans_domid = load_u16(&e->transitive.trans_domid);
-        a->trans_ref = load_u32(&e->transitive.gref);
-        return 0;
-    }
-    if ((header & GTF_sub_page) != 0) {
-        a->part = true;
-        a->start = load_u16(&e->sub_page.page_off);
-        a->length = load_u16(&e->sub_page.length);
-    }
-    return entry_frame(t, ref);
 }
 
 /* Takes the reference on the granted frame. GNTST_*. */
@@ -314,10 +199,10 @@ static int take_frame(struct domain *rd, struct gnttab_active *a, uint64_t frame
     predicate fits{L}(struct gnttab_active *a, struct wanted w) = framed(a) &&
         a->domid == w.grantee && (w.use == PIN_MAP ==> !a->part);
     predicate pinnable{L}(struct domain *rd, integer ref, struct gnttab_active *a) =
-        \valid(rd) && words(&rd->gnttab, ref) && \valid(a) && entry_holds(a) &&
+        \valid(rd) && words(&rd->gnttab, rd->gnttab.version, ref) && \valid(a) && entry_holds(a) &&
         rd->gnttab.pinned <= GNTTAB_MAX_FRAMES * ACTIVE_PER_BLOCK && \separated(a, rd) &&
-        \separated(a, header_of(&rd->gnttab, ref), status_of(&rd->gnttab, ref)) &&
-        \separated(rd, header_of(&rd->gnttab, ref), status_of(&rd->gnttab, ref)); */
+        \separated(a, marks_at(&rd->gnttab, rd->gnttab.version, ref)) &&
+        \separated(rd, marks_at(&rd->gnttab, rd->gnttab.version, ref)); */
 
 /* What a marked entry grants, with the reference on its frame. GNTST_*. */
 /*@ requires pinnable(rd, ref, a) && !w.pinned && users(a) == 0;
@@ -330,7 +215,7 @@ static int take_frame(struct domain *rd, struct gnttab_active *a, uint64_t frame
 static int take_grant(struct domain *rd, grant_ref_t ref, uint32_t header, struct gnttab_active *a,
                       struct wanted w)
 {
-    uint64_t frame = read_entry(&rd->gnttab, ref, header, a);
+    uint64_t frame = gnttab_entry_read(&rd->gnttab, ref, header, a);
 
     a->domid = w.grantee;
     a->frame_readonly = false;
@@ -342,7 +227,7 @@ static int take_grant(struct domain *rd, grant_ref_t ref, uint32_t header, struc
 
 /* Notes the frame, now held for writing, in the log of written pages. False: the entry does
  * not name it any more, though it is in use. */
-/*@ requires \valid_read(rd) && words(&rd->gnttab, ref);
+/*@ requires \valid_read(rd) && words(&rd->gnttab, rd->gnttab.version, ref);
     assigns looks; */
 static bool note_written(struct domain *rd, grant_ref_t ref, mfn_t m)
 {
@@ -351,7 +236,7 @@ static bool note_written(struct domain *rd, grant_ref_t ref, mfn_t m)
     if (!p2m_log_on(rd)) {
         return true;
     }
-    g = gfn(entry_frame(&rd->gnttab, ref));
+    g = gfn(gnttab_entry_frame(&rd->gnttab, ref));
     if (p2m_peek(rd, g).mfn.v != m.v) {
         return false;
     }
@@ -360,7 +245,7 @@ static bool note_written(struct domain *rd, grant_ref_t ref, mfn_t m)
 }
 
 /* Takes the type that writers hold. GNTST_*. */
-/*@ requires \valid_read(rd) && words(&rd->gnttab, ref) && \valid_read(a);
+/*@ requires \valid_read(rd) && words(&rd->gnttab, rd->gnttab.version, ref) && \valid_read(a);
     assigns type_refs, looks;
     ensures type_refs == \old(type_refs) + (\result == GNTST_okay ? 1 : 0);
     ensures \result == GNTST_okay || \result == GNTST_general_error; */
@@ -380,7 +265,7 @@ static int take_write(struct domain *rd, grant_ref_t ref, const struct gnttab_ac
 /*@ requires pinnable(rd, ref, a) && use_shown(a) && (w.pinned <==> users(a) != 0);
     requires first: w.pinned ==> !w.readonly && a->writers == 0;
     assigns a->mfn, a->start, a->length, a->part, a->transitive, a->trans_domid, a->trans_ref,
-        a->domid, a->frame_readonly, *header_of(&rd->gnttab, ref), *status_of(&rd->gnttab, ref),
+        a->domid, a->frame_readonly, *marks_at(&rd->gnttab, rd->gnttab.version, ref),
         frame_refs, type_refs, looks, changes, was, reading_shown, writing_shown;
     ensures same: w.pinned ==> a->mfn.v == \old(a->mfn.v) && a->domid == \old(a->domid) &&
         a->transitive == \old(a->transitive) && a->part == \old(a->part);
@@ -411,7 +296,7 @@ static int pin_fresh(struct domain *rd, grant_ref_t ref, struct gnttab_active *a
         }
     }
     if (rc != GNTST_okay) {
-        gnttab_clear_marks(t, ref, w.pinned ? GTF_writing : marks);
+        clear_marks(t, ref, w.pinned ? GTF_writing : marks);
     }
     return rc;
 }
@@ -449,8 +334,10 @@ static void count_pin(struct gnttab *t, grant_ref_t ref, struct gnttab_active *a
 
 /* Lock held: pins the grant whose account is a. */
 /*@ requires pinnable(rd, ref, a) && use_shown(a);
-    assigns *a, rd->gnttab.pinned, *header_of(&rd->gnttab, ref), *status_of(&rd->gnttab, ref),
-        frame_refs, type_refs, looks, changes, was, reading_shown, writing_shown;
+    assigns a->readers, a->writers, a->mfn, a->start, a->length, a->part, a->transitive,
+        a->trans_domid, a->trans_ref, a->domid, a->frame_readonly, rd->gnttab.pinned,
+        *marks_at(&rd->gnttab, rd->gnttab.version, ref), frame_refs, type_refs, looks,
+        changes, was, reading_shown, writing_shown;
     ensures entry_holds(a);
     ensures marks: use_shown(a);
     ensures INV_GNT_2: GNTST_eagain <= \result <= 0 && (\result == GNTST_okay ? fits(a, w) &&
@@ -480,28 +367,128 @@ static int pin_entry(struct domain *rd, grant_ref_t ref, struct gnttab_active *a
     return GNTST_okay;
 }
 
+/*@ // A grant's account, found by its number, and what else the whole takes for granted.
+    logic struct gnttab_active *account{L}(struct domain *rd, integer ref) =
+        &rd->gnttab.active[ref / ACTIVE_PER_BLOCK][ref % ACTIVE_PER_BLOCK];
+    predicate accounted{L}(struct domain *rd, integer ref) = \valid(rd) &&
+        rd->gnttab.nr_frames <= GNTTAB_MAX_FRAMES &&
+        (rd->gnttab.version == 1 || rd->gnttab.version == 2) &&
+        (in_table(rd->gnttab.version, rd->gnttab.nr_frames, ref) ==>
+            \valid_read(rd->gnttab.active + (0 .. rd->gnttab.nr_frames - 1)) &&
+            pinnable(rd, ref, account(rd, ref)) && use_shown(account(rd, ref)));
+    predicate granter{L}(struct domain *rd, integer ref) =
+        accounted(rd, ref) && !held(&rd->gnttab.lock);
+    // How often the one grant is pinned, and that no other grant has its account.
+    logic integer one_count{L} = one_readonly == 1 ? account(one_granter, one_ref)->readers :
+        account(one_granter, one_ref)->writers;
+    predicate one_account{L}(struct domain *rd, integer ref) =
+        (one_readonly == 0 || one_readonly == 1) &&
+        \separated(account(one_granter, one_ref), rd) &&
+        (in_table(rd->gnttab.version, rd->gnttab.nr_frames, ref) ==>
+            \separated(account(one_granter, one_ref),
+                marks_at(&rd->gnttab, rd->gnttab.version, ref)) &&
+            (rd == one_granter && ref == one_ref ||
+                \separated(account(one_granter, one_ref), account(rd, ref)))); */
+
+/*@ requires \valid(out) && \valid_read(a) && \separated(out, a);
+    assigns out->mfn, out->start, out->length, out->transitive, out->trans_domid, out->trans_ref;
+    ensures out->mfn.v == a->mfn.v && out->start == a->start && out->length == a->length;
+    ensures out->transitive == a->transitive && out->trans_domid == a->trans_domid &&
+        out->trans_ref == a->trans_ref; */
+static void tell(struct gnttab_pin *out, const struct gnttab_active *a)
+{
+    out->mfn = a->mfn;
+    out->start = a->start;
+    out->length = a->length;
+    out->transitive = a->transitive;
+    out->trans_domid = a->trans_domid;
+    out->trans_ref = a->trans_ref;
+}
+
+/* Lock held: the grant and its account, if there is one; what is pinned. */
+/*@ requires accounted(rd, ref) && held(&rd->gnttab.lock) && one_account(rd, ref);
+    requires \valid(out) && \separated(out, rd, account(one_granter, one_ref));
+    requires in_table(rd->gnttab.version, rd->gnttab.nr_frames, ref) ==>
+        \separated(out, account(rd, ref), marks_at(&rd->gnttab, rd->gnttab.version, ref));
+    assigns account(rd, ref)->readers, account(rd, ref)->writers, account(rd, ref)->mfn,
+        account(rd, ref)->start, account(rd, ref)->length, account(rd, ref)->part,
+        account(rd, ref)->transitive, account(rd, ref)->trans_domid, account(rd, ref)->trans_ref,
+        account(rd, ref)->domid, account(rd, ref)->frame_readonly, out->mfn, out->start,
+        out->length, out->transitive, out->trans_domid, out->trans_ref, rd->gnttab.pinned,
+        *marks_at(&rd->gnttab, rd->gnttab.version, ref), frame_refs, type_refs, looks, changes,
+        was, reading_shown, writing_shown;
+    ensures locked: held(&rd->gnttab.lock);
+    ensures GNTST_eagain <= \result <= 0;
+    ensures there: \result == GNTST_okay ==>
+        \old(in_table(rd->gnttab.version, rd->gnttab.nr_frames, ref));
+    ensures INV_GNT_2: \result == GNTST_okay ==> \let a = \old(account(rd, ref));
+        a->readers == \old(account(rd, ref)->readers) + (w.readonly ? 1 : 0) &&
+        a->writers == \old(account(rd, ref)->writers) + (w.readonly ? 0 : 1);
+    ensures told: \result == GNTST_okay ==> \let a = \old(account(rd, ref));
+        out->mfn.v == a->mfn.v && a->domid == w.grantee && (w.use == PIN_MAP ==> !a->part);
+    ensures INV_GNT_2_one: one_count == \old(one_count) +
+        (\result == GNTST_okay ? naming(rd, ref, w.readonly ? 1 : 0) : 0);
+    ensures none: !\old(in_table(rd->gnttab.version, rd->gnttab.nr_frames, ref)) ==>
+        frame_refs == \old(frame_refs) && type_refs == \old(type_refs);
+    ensures INV_GNT_3: \old(in_table(rd->gnttab.version, rd->gnttab.nr_frames, ref)) ==>
+        \let a = \old(account(rd, ref));
+        frame_refs - \old(frame_refs) == frame_due(a) - \old(frame_due(account(rd, ref)));
+    ensures INV_GNT_3_type: \old(in_table(rd->gnttab.version, rd->gnttab.nr_frames, ref)) ==>
+        \let a = \old(account(rd, ref));
+        type_refs - \old(type_refs) == type_due(a) - \old(type_due(account(rd, ref))); */
+static int pin_ref(struct domain *rd, grant_ref_t ref, struct wanted w, struct gnttab_pin *out)
+{
+    struct gnttab_active *a;
+    int rc;
+
+    if (ref >= gnttab_entries(&rd->gnttab)) {
+        /*@ assert none: !in_table(rd->gnttab.version, rd->gnttab.nr_frames, ref); */
+        return GNTST_bad_gntref;
+    }
+    /*@ assert found: in_table(rd->gnttab.version, rd->gnttab.nr_frames, ref); */
+    a = gnttab_active_of(&rd->gnttab, ref);
+    rc = pin_entry(rd, ref, a, w);
+    /*@ assert locked: held(&rd->gnttab.lock); */
+    /*@ assert kept: one_count == \at(one_count, Pre) +
+            (rc == GNTST_okay ? naming(rd, ref, w.readonly ? 1 : 0) : 0); */
+    if (rc == GNTST_okay) {
+        tell(out, a);
+    }
+    return rc;
+}
+
+/*@ requires granter(rd, ref) && one_account(rd, ref);
+    requires \valid(out) && \separated(out, rd, account(one_granter, one_ref));
+    requires in_table(rd->gnttab.version, rd->gnttab.nr_frames, ref) ==>
+        \separated(out, account(rd, ref), marks_at(&rd->gnttab, rd->gnttab.version, ref));
+    ensures unlocked: !held(&rd->gnttab.lock);
+    ensures GNTST_eagain <= \result <= 0;
+    ensures there: \result == GNTST_okay ==>
+        \old(in_table(rd->gnttab.version, rd->gnttab.nr_frames, ref));
+    ensures INV_GNT_2: \result == GNTST_okay ==> \let a = \old(account(rd, ref));
+        a->readers == \old(account(rd, ref)->readers) + (readonly ? 1 : 0) &&
+        a->writers == \old(account(rd, ref)->writers) + (readonly ? 0 : 1);
+    ensures told: \result == GNTST_okay ==> \let a = \old(account(rd, ref));
+        out->mfn.v == a->mfn.v && a->domid == grantee && (use == PIN_MAP ==> !a->part);
+    ensures INV_GNT_2_one: one_count == \old(one_count) +
+        (\result == GNTST_okay ? naming(rd, ref, readonly ? 1 : 0) : 0);
+    ensures none: !\old(in_table(rd->gnttab.version, rd->gnttab.nr_frames, ref)) ==>
+        frame_refs == \old(frame_refs) && type_refs == \old(type_refs);
+    ensures INV_GNT_3: \old(in_table(rd->gnttab.version, rd->gnttab.nr_frames, ref)) ==>
+        \let a = \old(account(rd, ref));
+        frame_refs - \old(frame_refs) == frame_due(a) - \old(frame_due(account(rd, ref)));
+    ensures INV_GNT_3_type: \old(in_table(rd->gnttab.version, rd->gnttab.nr_frames, ref)) ==>
+        \let a = \old(account(rd, ref));
+        type_refs - \old(type_refs) == type_due(a) - \old(type_due(account(rd, ref))); */
 int gnttab_pin(struct domain *rd, grant_ref_t ref, domid_t grantee, bool readonly, enum pin_use use,
                struct gnttab_pin *out)
 {
     struct wanted w = {.grantee = grantee, .readonly = readonly, .use = use};
-    struct gnttab *t = &rd->gnttab;
-    int rc = GNTST_bad_gntref;
+    int rc;
 
-    lock_acquire(&t->lock);
-    if (ref < gnttab_entries(t)) {
-        struct gnttab_active *a = gnttab_active_of(t, ref);
-
-        rc = pin_entry(rd, ref, a, w);
-        if (rc == GNTST_okay) {
-            *out = (struct gnttab_pin){.mfn = a->mfn,
-                                       .start = a->start,
-                                       .length = a->length,
-                                       .transitive = a->transitive,
-                                       .trans_domid = a->trans_domid,
-                                       .trans_ref = a->trans_ref};
-        }
-    }
-    lock_release(&t->lock);
+    lock_acquire(&rd->gnttab.lock);
+    rc = pin_ref(rd, ref, w, out);
+    lock_release(&rd->gnttab.lock);
     return rc;
 }
 
@@ -542,8 +529,9 @@ static mfn_t forget_grant(struct gnttab *t, grant_ref_t ref, struct gnttab_activ
 /* Lock held: undoes pin_entry(). The frame whose reference is to be given back, or none. */
 /*@ requires pinnable(rd, ref, a) && use_shown(a) && (readonly ? a->readers > 0 : a->writers > 0);
     requires counted: ref >= GNTTAB_NR_RESERVED_ENTRIES ==> rd->gnttab.pinned > 0;
-    assigns a->readers, a->writers, a->mfn, rd->gnttab.pinned, *header_of(&rd->gnttab, ref),
-        *status_of(&rd->gnttab, ref), type_refs, changes, was, reading_shown, writing_shown;
+    assigns a->readers, a->writers, a->mfn, rd->gnttab.pinned,
+        *marks_at(&rd->gnttab, rd->gnttab.version, ref), type_refs, changes, was, reading_shown,
+        writing_shown;
     ensures entry_holds(a);
     ensures marks: use_shown(a);
     ensures INV_GNT_2: a->readers == \old(a->readers) - (readonly ? 1 : 0) &&
@@ -559,15 +547,27 @@ static mfn_t unpin_entry(struct domain *rd, grant_ref_t ref, struct gnttab_activ
 
     uncount_pin(a, readonly);
     if (a->readers + a->writers == 0) {
-        gnttab_clear_marks(t, ref, readonly ? GTF_reading : GTF_reading | GTF_writing);
+        clear_marks(t, ref, readonly ? GTF_reading : GTF_reading | GTF_writing);
         return forget_grant(t, ref, a);
     }
     if (!readonly && a->writers == 0) {
-        gnttab_clear_marks(t, ref, GTF_writing);
+        clear_marks(t, ref, GTF_writing);
     }
     return mfn_invalid();
 }
 
+/*@ requires granter(rd, ref) && in_table(rd->gnttab.version, rd->gnttab.nr_frames, ref);
+    requires pinned: readonly ? account(rd, ref)->readers > 0 : account(rd, ref)->writers > 0;
+    requires counted: ref >= GNTTAB_NR_RESERVED_ENTRIES ==> rd->gnttab.pinned > 0;
+    requires one_account(rd, ref);
+    ensures unlocked: !held(&rd->gnttab.lock);
+    ensures INV_GNT_2_one: one_count == \old(one_count) - naming(rd, ref, readonly ? 1 : 0);
+    ensures INV_GNT_2: \let a = \old(account(rd, ref));
+        a->readers == \old(account(rd, ref)->readers) - (readonly ? 1 : 0) &&
+        a->writers == \old(account(rd, ref)->writers) - (readonly ? 0 : 1) && use_shown(a);
+    ensures INV_GNT_3: \let a = \old(account(rd, ref));
+        frame_refs - \old(frame_refs) == frame_due(a) - \old(frame_due(account(rd, ref))) &&
+        type_refs - \old(type_refs) == type_due(a) - \old(type_due(account(rd, ref))); */
 void gnttab_unpin(struct domain *rd, grant_ref_t ref, bool readonly)
 {
     struct gnttab *t = &rd->gnttab;
@@ -579,6 +579,9 @@ void gnttab_unpin(struct domain *rd, grant_ref_t ref, bool readonly)
     a = gnttab_active_of(t, ref);
     check((readonly ? a->readers : a->writers) > 0);
     drop = unpin_entry(rd, ref, a, readonly);
+    /*@ assert kept: one_count == \at(one_count, Pre) - naming(rd, ref, readonly ? 1 : 0); */
+    /*@ assert due: (drop.v == MFN_INVALID_V ? 0 : 1) ==
+            \at(frame_due(account(rd, ref)), Pre) - frame_due(a); */
     lock_release(&t->lock);
     if (!mfn_is_invalid(drop)) {
         frame_put(drop);

@@ -11,6 +11,9 @@
 #define V2_PER_FRAME ((uint32_t)(PAGE_SIZE / sizeof(grant_entry_v2_t)))
 #define STATUS_PER_FRAME ((uint32_t)(PAGE_SIZE / sizeof(grant_status_t)))
 #define STATUS_MAX_FRAMES (GNTTAB_MAX_FRAMES * V2_PER_FRAME / STATUS_PER_FRAME)
+/* 32-bit words of an entry. */
+#define V1_WORDS 2u
+#define V2_WORDS 4u
 
 /* What the hypervisor knows of one grant while it is in use. Once pinned, this
  * is what counts, whatever the guest makes of the shared entry. */
@@ -82,7 +85,15 @@ enum pin_use { PIN_MAP, PIN_COPY };
 /*@ ghost int reading_shown; */
 /*@ ghost int writing_shown; */
 
-/*@ // Where the guest sees the frames of a table.
+/*@ axiomatic OneGrant {
+        logic struct domain *one_granter reads \nothing;
+        logic integer one_ref reads \nothing;
+        logic integer one_readonly reads \nothing;
+    }
+    logic integer naming(struct domain *granter, integer ref, integer readonly) =
+        granter != \null && granter == one_granter && ref == one_ref && readonly == one_readonly ?
+        1 : 0;
+    // Where the guest sees the frames of a table.
     predicate frame_lists{L}(struct gnttab *t) =
         \valid_read(t->shared_gfn + (0 .. t->nr_frames - 1)) &&
         \valid_read(t->status_gfn + (0 .. t->nr_status_frames - 1));
@@ -95,11 +106,105 @@ enum pin_use { PIN_MAP, PIN_COPY };
 
 /* Number of grants that the table has room for. */
 uint32_t gnttab_entries(const struct gnttab *t);
-grant_entry_v1_t *gnttab_entry_v1(const struct gnttab *t, grant_ref_t ref);
-grant_entry_v2_t *gnttab_entry_v2(const struct gnttab *t, grant_ref_t ref);
 struct gnttab_active *gnttab_active_of(const struct gnttab *t, grant_ref_t ref);
 /* Makes the table at least frames long. -XEN_EINVAL, -XEN_ENOMEM or 0. */
 int gnttab_grow(struct domain *d, uint32_t frames);
+
+/* gnttab_entry.c: the shared entry of a grant that the table has room for; the lock is held. */
+
+/*@ // A page of the table as 32-bit words, and as long ones.
+    axiomatic SharedPages {
+        logic uint32_t *words_in(void *page) reads \nothing;
+        logic uint64_t *longs_in(void *page) reads \nothing;
+    }
+    // An entry's words: flags and grantee, then in version 1 the frame, in version 2 which part,
+    // then as one long word the frame, or the next grant.
+    logic uint32_t *v1_at{L}(struct gnttab *t, integer ref) =
+        words_in(t->shared[ref / V1_PER_FRAME]) + ref % V1_PER_FRAME * V1_WORDS;
+    logic uint32_t *v2_at{L}(struct gnttab *t, integer ref) =
+        words_in(t->shared[ref / V2_PER_FRAME]) + ref % V2_PER_FRAME * V2_WORDS;
+    logic uint64_t *frame_at{L}(struct gnttab *t, integer ref) =
+        longs_in(t->shared[ref / V2_PER_FRAME]) + (ref % V2_PER_FRAME * 2 + 1);
+    logic uint32_t *status_at{L}(struct gnttab *t, integer ref) =
+        words_in(t->status[ref / STATUS_PER_FRAME]) + ref % STATUS_PER_FRAME / 2;
+    // Where the guest is shown that a grant is in use.
+    logic uint32_t *marks_at{L}(struct gnttab *t, integer version, integer ref) =
+        version == 1 ? v1_at(t, ref) : status_at(t, ref);
+    logic integer status_marks(integer ref, integer marks) = ref % 2 == 0 ? marks : marks * 0x10000;
+    predicate in_table(integer version, integer frames, integer ref) =
+        0 <= ref < frames * (version == 1 ? V1_PER_FRAME : V2_PER_FRAME);
+    // All pages of a table are there, and a status for each grant.
+    predicate pages{L}(struct gnttab *t) = \valid(t) && (t->version == 1 || t->version == 2) &&
+        \valid_read(t->shared + (0 .. t->nr_frames - 1)) &&
+        (\forall integer i; 0 <= i < t->nr_frames ==>
+            \valid(words_in(t->shared[i]) + (0 .. PAGE_SIZE / 4 - 1)) &&
+            \separated(words_in(t->shared[i]) + (0 .. PAGE_SIZE / 4 - 1), t) &&
+            \valid_read(longs_in(t->shared[i]) + (0 .. PAGE_SIZE / 8 - 1))) &&
+        (t->version == 2 ==>
+            t->nr_frames * V2_PER_FRAME <= t->nr_status_frames * STATUS_PER_FRAME &&
+            \valid_read(t->status + (0 .. t->nr_status_frames - 1)) &&
+            (\forall integer i; 0 <= i < t->nr_status_frames ==>
+                \valid(words_in(t->status[i]) + (0 .. PAGE_SIZE / 4 - 1)) &&
+                \separated(words_in(t->status[i]) + (0 .. PAGE_SIZE / 4 - 1), t)));
+    // Those of one grant.
+    predicate words{L}(struct gnttab *t, integer version, integer ref) = \valid(t) &&
+        \valid(marks_at(t, version, ref)) && \separated(marks_at(t, version, ref), t) &&
+        (version == 1 ? \valid_read(t->shared + ref / V1_PER_FRAME) &&
+            \valid_read(v1_at(t, ref) + (0 .. V1_WORDS - 1)) :
+         version == 2 && \valid_read(t->shared + ref / V2_PER_FRAME) &&
+            \valid_read(v2_at(t, ref) + (0 .. V2_WORDS - 1)) &&
+            \valid_read(frame_at(t, ref)) && \valid_read(t->status + ref / STATUS_PER_FRAME));
+*/
+
+grant_entry_v1_t *gnttab_entry_v1(const struct gnttab *t, grant_ref_t ref);
+grant_entry_v2_t *gnttab_entry_v2(const struct gnttab *t, grant_ref_t ref);
+/* The word of flags and grantee, first in the entries of both versions. */
+/*@ requires words(t, t->version, ref);
+    terminates \true;
+    assigns \nothing;
+    ensures \result == (t->version == 1 ? v1_at(t, ref) : v2_at(t, ref)); */
+uint32_t *gnttab_entry_header(const struct gnttab *t, grant_ref_t ref);
+/* The word with the marks that the guest sees, which in version 2 is that of two grants' status,
+ * and which bits of it are ref's marks. */
+/*@ requires words(t, t->version, ref);
+    terminates \true;
+    assigns \nothing;
+    ensures \result == marks_at(t, t->version, ref); */
+uint32_t *gnttab_entry_marks(const struct gnttab *t, grant_ref_t ref);
+/*@ requires \valid_read(t) && marks <= 0xffff;
+    assigns \nothing;
+    ensures \result == (t->version == 1 ? marks : status_marks(ref, marks)); */
+uint32_t gnttab_entry_mark_bits(const struct gnttab *t, grant_ref_t ref, uint32_t marks);
+/* Version 2: ref's status. */
+/*@ requires words(t, t->version, ref) && t->version == 2;
+    assigns looks;
+    ensures read_once: looks == \old(looks) + 1;
+    ensures \result <= 0xffff; */
+uint32_t gnttab_status_read(const struct gnttab *t, grant_ref_t ref);
+/*@ requires words(t, t->version, ref) && t->version == 2;
+    assigns *marks_at(t, t->version, ref), changes, was;
+    ensures changes == \old(changes) + 2; */
+void gnttab_status_write(struct gnttab *t, grant_ref_t ref, uint32_t status);
+/* The guest's number of the granted frame. */
+/*@ requires words(t, t->version, ref);
+    terminates \true;
+    assigns looks;
+    ensures read_once: looks == \old(looks) + 1; */
+uint64_t gnttab_entry_frame(const struct gnttab *t, grant_ref_t ref);
+/* Fills what is granted from the entry whose header was marked: the frame, or 0 if it is
+ * another's. */
+/*@ requires words(t, t->version, ref) && \valid(a) && \separated(a, t);
+    assigns a->mfn, a->start, a->length, a->part, a->transitive, a->trans_domid, a->trans_ref,
+        looks;
+    ensures a->mfn.v == MFN_INVALID_V;
+    ensures whole: a->part <==> t->version == 2 && ((header & GTF_sub_page) != 0 ||
+        (header & GTF_type_mask) == GTF_transitive);
+    ensures page: !a->part ==> a->start == 0 && a->length == PAGE_SIZE;
+    ensures a->transitive <==>
+        t->version == 2 && (header & GTF_type_mask) == GTF_transitive;
+    ensures read_once: looks == \old(looks) + (a->part ? 2 : 1); */
+uint64_t gnttab_entry_read(const struct gnttab *t, grant_ref_t ref, uint32_t header,
+                           struct gnttab_active *a);
 
 /* gnttab_version.c */
 
@@ -115,10 +220,6 @@ int gnttab_set_version(struct domain *d, uint32_t version);
 int gnttab_pin(struct domain *rd, grant_ref_t ref, domid_t grantee, bool readonly, enum pin_use use,
                struct gnttab_pin *out);
 void gnttab_unpin(struct domain *rd, grant_ref_t ref, bool readonly);
-/* Lock held: clears GTF_reading and GTF_writing bits that the guest sees. */
-void gnttab_clear_marks(struct gnttab *t, grant_ref_t ref, uint32_t marks);
-uint32_t gnttab_status_read(const struct gnttab *t, grant_ref_t ref);
-void gnttab_status_write(struct gnttab *t, grant_ref_t ref, uint32_t status);
 
 /* gnttab_map.c: operations of v's domain; they take the locks. */
 void gnttab_map(struct domain *d, struct gnttab_map_grant_ref *op);

@@ -1,26 +1,18 @@
-/* A buddy allocator; free_list.c links its blocks. Blocks are aligned powers of two; a
- * free block's buddy is not free with the same order if the two may be merged. Clean and
- * dirty blocks are merged up to PAGE_ALLOC_MIXED_ORDER only, so that one freed page costs
- * the scrubber 2 MiB, not the gigabyte around it.
- *
- * A block on its way between "free" and "in use" has a head word of state
- * FRAME_USED with no references: no merge takes it and no reference can be taken.
- * That is what lets zeroing and word filling happen without the lock. */
+/* Accounts, limits and zeroing around buddy.c's blocks. A block on its way between "free"
+ * and "in use" has a head word of state FRAME_USED with no references: no merge takes it
+ * and no reference can be taken. That is what lets zeroing and word filling happen without
+ * the lock. */
 #include "core/mem/page_alloc.h"
 
 #include "base/atomic.h"
 #include "base/check.h"
 #include "base/string.h"
 #include "core/domain/domain.h"
+#include "core/mem/buddy.h"
 #include "core/mem/frame_word.h"
-#include "core/mem/free_list.h"
 #include "core/mem/page_claim.h"
 #include "core/state.h"
 #include "port/mem.h"
-
-/* Free blocks looked at per list when a request limits addresses within a zone;
- * keeps such a request bounded however fragmented memory is. */
-#define LIMITED_SEARCH 64u
 
 /* Frames zeroed in one go under the heap lock. */
 #define SCRUB_CHUNK 16u
@@ -34,42 +26,6 @@ static struct free_block block_read(mfn_t m)
     return fw_unpack_free(load_u64(&hv->frames[m.v]));
 }
 
-/* Links [m, m + 2^order), all of whose words say inner, merged with its buddies
- * as far as that goes. */
-static void block_release(mfn_t m, unsigned order, bool dirty)
-{
-    while (order < FRAME_ORDER_MAX) {
-        mfn_t buddy = mfn(m.v ^ frames_of(order));
-        struct free_block b;
-        uint64_t word;
-
-        if (buddy.v >= hv->max_mfn)
-            break;
-        word = load_u64(&hv->frames[buddy.v]);
-        b = fw_unpack_free(word);
-        if (!fw_is_free(word) || b.order != order)
-            break;
-        if (b.dirty != dirty && order >= PAGE_ALLOC_MIXED_ORDER)
-            break;
-        free_list_remove(buddy, b);
-        dirty = dirty || b.dirty;
-        m = mfn(m.v & ~frames_of(order));
-        order++;
-    }
-    free_list_add(m, order, dirty);
-}
-
-/* The first block of a list that lies below limit frames, or 0. */
-static mfn_t list_find(mfn_t head, uint64_t limit)
-{
-    for (unsigned i = 0; head.v != 0 && i < LIMITED_SEARCH; i++) {
-        if (head.v < limit)
-            return head;
-        head = mfn(block_read(head).next);
-    }
-    return mfn(0);
-}
-
 /* What is asked of the free lists. */
 struct request {
     struct domain *d; /* whose guest memory, and whose claim, it is; NULL: neither */
@@ -78,57 +34,85 @@ struct request {
     bool clean; /* no block that would have to be zeroed first */
 };
 
-/* A block of at least the order below the limit, or 0: the smallest that does,
- * clean before dirty. Blocks are aligned and limit is a power of two, so a block
- * that begins below the limit ends there. */
-static mfn_t block_find(const struct heap_list *z, const struct request *q)
-{
-    mfn_t m = mfn(0);
+struct block {
+    mfn_t m;
+    bool dirty; /* it needs zeroing */
+};
 
-    for (unsigned order = q->order; order <= FRAME_ORDER_MAX && m.v == 0; order++) {
-        m = list_find(z->clean[order], q->limit);
-        if (m.v == 0 && !q->clean)
-            m = list_find(z->dirty[order], q->limit);
-    }
-    return m;
-}
-
-/* Takes the frames; *dirty says whether they need zeroing. The head's word says
- * in use without references. mfn 0 when there are none. */
-static mfn_t block_take(const struct request *q, bool *dirty)
+/* Takes the frames. The head's word says in use without references. mfn 0 when there
+ * are none. */
+/*@ requires INV_MEM_1: \valid(hv) && heap_ok && room && !held(&hv->heap.lock);
+    requires \valid_read(q) && \separated(q, hv) && q->order <= FRAME_ORDER_MAX;
+    assigns hv->frames[0 .. FW_NEXT_MASK], hv->heap, q->d->outstanding_pages, home;
+    ensures unlocked: !held(&hv->heap.lock);
+    ensures INV_MEM_1: table && top == \old(top);
+    ensures INV_MEM_1: placed && homed;
+    ensures INV_MEM_1: filled;
+    ensures none: \result.m.v == 0 ==> home == \old(home) && free_frames == \old(free_frames);
+    ensures place: \result.m.v != 0 ==> place(\result.m.v, \old(q->order));
+    ensures was_free: \result.m.v != 0 && within(any, \result.m.v, span(\old(q->order))) ==>
+        \old(home) != 0 && home == 0;
+    ensures none_lost: \result.m.v != 0 && !within(any, \result.m.v, span(\old(q->order))) ==>
+        (home != 0 <==> \old(home) != 0);
+    ensures taken: \result.m.v != 0 ==> taken(word(\result.m.v)) && extent(word(\result.m.v)) < 0;
+    ensures rest: \result.m.v != 0 ==> \forall integer y; \result.m.v < y < \result.m.v +
+        span(\old(q->order)) ==> extent(word(y)) == 0;
+    ensures below: \result.m.v != 0 ==> \result.m.v < \old(q->limit);
+    ensures counted: \result.m.v != 0 ==>
+        free_frames + span(\old(q->order)) == \old(free_frames); */
+static struct block block_take(const struct request *q)
 {
     struct heap *h = &hv->heap;
-    unsigned order = q->order;
-    mfn_t m = mfn(0);
+    struct block b = {.dirty = false};
 
     lock_acquire(&h->lock);
-    if (!page_claim_admits(q->d, frames_of(order))) {
-        lock_release(&h->lock);
-        return m;
-    }
-    if (q->limit > HEAP_LOW_FRAMES)
-        m = block_find(&h->zone[HEAP_HIGH], q);
-    if (m.v == 0)
-        m = block_find(&h->zone[HEAP_LOW], q);
-    if (m.v != 0) {
-        struct free_block b = block_read(m);
-
-        page_claim_consume(q->d, frames_of(order));
-
-        free_list_remove(m, b);
-        while (b.order > order) {
-            b.order--;
-            free_list_add(mfn(m.v + frames_of(b.order)), b.order, b.dirty);
-        }
-        store_u64(&hv->frames[m.v], fw_pack_used(FRAME_NONE, false, 0, 0));
-        *dirty = b.dirty;
+    if (page_claim_admits(q->d, frames_of(q->order)))
+        b.m = buddy_find(q->order, q->limit, q->clean);
+    if (b.m.v != 0) {
+        page_claim_consume(q->d, frames_of(q->order));
+        b.dirty = buddy_take(b.m, q->order);
     }
     lock_release(&h->lock);
-    return m;
+    return b;
+}
+
+static void block_zero(mfn_t m, unsigned order)
+{
+    memset(mfn_to_ptr(m), 0, PAGE_SIZE << order);
+    port_code_changed(m, frames_of(order));
 }
 
 /* Takes, zeroes, and gives every frame its word; the words come last because
  * they are what makes the frames reachable. */
+/*@ requires INV_MEM_1: \valid(hv) && heap_ok && room && !held(&hv->heap.lock);
+    requires \valid_read(q) && \separated(q, hv) && q->order <= FRAME_ORDER_MAX;
+    requires in_use: extent(w) < 0;
+    assigns hv->frames[0 .. FW_NEXT_MASK], hv->heap, q->d->outstanding_pages, home;
+    ensures unlocked: !held(&hv->heap.lock);
+    ensures INV_MEM_1: table && top == \old(top);
+    ensures INV_MEM_1: placed && homed;
+    ensures INV_MEM_1: filled;
+    ensures none: \result.v == 0 ==> home == \old(home) && free_frames == \old(free_frames);
+    ensures place: \result.v != 0 ==> place(\result.v, \old(q->order));
+    ensures was_free: \result.v != 0 && within(any, \result.v, span(\old(q->order))) ==>
+        \old(home) != 0 && home == 0;
+    ensures none_lost: \result.v != 0 && !within(any, \result.v, span(\old(q->order))) ==>
+        (home != 0 <==> \old(home) != 0);
+    ensures in_use: \result.v != 0 ==> \forall integer y;
+        within(y, \result.v, span(\old(q->order))) ==> word(y) == w; */
+static mfn_t block_alloc(const struct request *q, uint64_t w)
+{
+    unsigned order = q->order;
+    struct block b = block_take(q);
+
+    if (b.m.v != 0) {
+        if (b.dirty)
+            block_zero(b.m, order);
+        buddy_use(b.m, order, w);
+    }
+    return b.m;
+}
+
 /*@ requires \valid_read(q) && q->order <= FRAME_ORDER_MAX;
     terminates \true;
     assigns given;
@@ -136,60 +120,39 @@ static mfn_t block_take(const struct request *q, bool *dirty)
     ensures \result.v != MFN_INVALID_V ==> given == \old(given) + span(q->order); */
 static mfn_t pages_alloc(const struct request *q, uint64_t word)
 {
-    unsigned order = q->order;
-    bool dirty = false;
-    mfn_t m = block_take(q, &dirty);
+    mfn_t m = block_alloc(q, word);
 
-    if (m.v == 0)
-        return mfn_invalid();
-    if (dirty) {
-        memset(mfn_to_ptr(m), 0, PAGE_SIZE << order);
-        port_code_changed(m, frames_of(order));
-    }
-    for (uint64_t i = 0; i < frames_of(order); i++)
-        store_u64(&hv->frames[m.v + i], word);
-    return m;
+    return m.v != 0 ? m : mfn_invalid();
 }
 
 /* Gives back 2^order frames whose words say in use without references. */
+/*@ requires INV_MEM_1: \valid(hv) && heap_ok && room && !held(&hv->heap.lock);
+    requires place(m.v, order);
+    requires in_use: \forall integer y; within(y, m.v, span(order)) ==> extent(word(y)) < 0;
+    assigns hv->frames[0 .. FW_NEXT_MASK], hv->heap.zone[0 .. 1], hv->heap.free_pages,
+        hv->heap.dirty_pages, hv->heap.scrub.v, hv->heap.lock.spin.word, home;
+    ensures unlocked: !held(&hv->heap.lock);
+    ensures INV_MEM_1: table && top == \old(top);
+    ensures INV_MEM_1: placed && homed;
+    ensures INV_MEM_1: filled;
+    ensures not_twice: within(any, m.v, span(order)) ==> \old(home) == 0;
+    ensures none_lost: home != 0 <==> \old(home) != 0 || within(any, m.v, span(order));
+    ensures zeroed: within(any, m.v, span(order)) ==> soiled;
+    ensures counted: free_frames == \old(free_frames) + span(order); */
 static void pages_free(mfn_t m, unsigned order)
 {
-    for (uint64_t i = 1; i < frames_of(order); i++)
-        store_u64(&hv->frames[m.v + i], fw_pack_inner());
+    buddy_unuse(m, order);
     lock_acquire(&hv->heap.lock);
-    store_u64(&hv->frames[m.v], fw_pack_inner());
-    block_release(m, order, true);
+    buddy_give(m, order);
     lock_release(&hv->heap.lock);
 }
 
 void heap_init(void)
 {
-    struct heap *h = &hv->heap;
-    const uint64_t inner = fw_pack_inner();
-    uint64_t m = 0;
-
-    lock_init(&h->lock, LOCK_HEAP);
-    lock_acquire(&h->lock);
-    while (m < hv->max_mfn) {
-        uint64_t count = 0;
-        unsigned order = 0;
-
-        if (hv->frames[m] != inner) {
-            m++;
-            continue;
-        }
-        /* The largest aligned block of free frames that begins here. */
-        while (order < FRAME_ORDER_MAX && (m & frames_of(order)) == 0)
-            order++;
-        while (count < frames_of(order) && m + count < hv->max_mfn &&
-               hv->frames[m + count] == inner)
-            count++;
-        while (frames_of(order) > count)
-            order--;
-        free_list_add(mfn(m), order, hv->ram_dirty);
-        m += frames_of(order);
-    }
-    lock_release(&h->lock);
+    lock_init(&hv->heap.lock, LOCK_HEAP);
+    lock_acquire(&hv->heap.lock);
+    buddy_init(hv->ram_dirty);
+    lock_release(&hv->heap.lock);
 }
 
 /* Frames below this number are addressed with addr_bits bits. */
@@ -510,12 +473,8 @@ bool page_scrub_some(void)
         memset(mfn_to_ptr(first), 0, count << PAGE_SHIFT);
         port_code_changed(first, count);
         h->scrub_done += count;
-        if (count == left) {
-            mfn_t m = h->scrub;
-
-            free_list_remove(m, b);
-            block_release(m, b.order, false);
-        }
+        if (count == left)
+            buddy_clean(h->scrub);
     }
     lock_release(&h->lock);
     return true;

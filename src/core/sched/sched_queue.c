@@ -16,55 +16,12 @@ struct runqueue *sched_lock(const struct vcpu *v)
     }
 }
 
-/*@ // Where the one behind p, or with \null the first, is named; so the one before p, or the last.
-    logic struct vcpu **next_of(struct runqueue *rq, struct vcpu *p) =
-        p != \null ? &p->sched.next : &rq->head;
-    logic struct vcpu **prev_of(struct runqueue *rq, struct vcpu *p) =
-        p != \null ? &p->sched.prev : &rq->tail;
-    // A vCPU, or none, that is no part of rq, and of another vCPU v only if it is v.
-    predicate clear(struct runqueue *rq, struct vcpu *v, struct vcpu *p) = p != \null ==>
-        \valid(p) && \base_addr(p) != \base_addr(rq) &&
-        (v != \null && p != v ==> \base_addr(p) != \base_addr(v));
-    // v may be put between prev and next: \null is the end.
-    predicate gap(struct runqueue *rq, struct vcpu *v, struct vcpu *prev, struct vcpu *next) =
-        clear(rq, v, prev) && clear(rq, v, next) && clear(rq, prev, next) &&
-        prev != v && next != v; */
-
-/*@ axiomatic Waiting {
-        // Who waits on the queue whose lock is held, and how far from its head: any set of vCPUs
-        // and any numbers of which the contracts hold.
-        predicate waits(struct vcpu *p) reads \nothing;
-        logic integer place(struct vcpu *p) reads \nothing;
-    }
-    // INV-SCHED-2: who waits goes before none in front of it, which names it.
-    predicate follows{L}(struct runqueue *rq, struct vcpu *p) =
-        0 <= p->sched.prio < SCHED_PRIOS && rq->last[p->sched.prio] != \null &&
-        0 <= place(p) && place(p->sched.prev) < place(p) &&
-        (p->sched.prev == \null ? rq->head == p : waits(p->sched.prev) &&
-            p->sched.prev->sched.next == p && !goes_before(p, p->sched.prev));
-    // last[] names the last of each priority that there is.
-    predicate last_of{L}(struct runqueue *rq, integer k) = rq->last[k] != \null ==>
-        waits(rq->last[k]) && rq->last[k]->sched.prio == k &&
-        (rq->last[k]->sched.next != \null ==> 0 <= rq->last[k]->sched.next->sched.prio < k &&
-            rq->last[rq->last[k]->sched.next->sched.prio] != \null);
-    predicate first_of{L}(struct runqueue *rq) = rq->head != \null ==> waits(rq->head) &&
-        rq->head->sched.prev == \null && rq->last[rq->head->sched.prio] != \null;
-    predicate queue{L}(struct runqueue *rq) = \valid(rq) && first_of(rq) &&
-        (\forall struct vcpu *p; waits(p) ==> \valid(p) && follows(rq, p)) &&
-        \forall integer k; 0 <= k < SCHED_PRIOS ==> last_of(rq, k);
-    // There is room for v behind each that waits, and in front.
-    predicate room{L}(struct runqueue *rq, struct vcpu *v) = gap(rq, v, \null, rq->head) &&
-        \forall struct vcpu *p; waits(p) ==> gap(rq, v, p, p->sched.next) &&
-            (p->sched.next == \null || waits(p->sched.next));
-    logic struct vcpu *peer_of{L}(integer prio, struct vcpu *p) =
-        p != \null && p->sched.prio == prio ? p : (struct vcpu *)\null; */
-
 /* The last one queued that does not go behind v, NULL: v goes first. With equal
  * keys that takes no search. */
 /*@ requires queue(rq) && \valid_read(v) && 0 <= v->sched.prio < SCHED_PRIOS;
     assigns \nothing;
     ensures first: \result == \null ==> rq->head == \null || goes_before(v, rq->head);
-    ensures after: \result != \null ==> waits(\result) && !goes_before(v, \result) &&
+    ensures after: \result != \null ==> waits(rq, \result) && !goes_before(v, \result) &&
         (\result->sched.next == \null || goes_before(v, \result->sched.next)); */
 static struct vcpu *place_after(const struct runqueue *rq, const struct vcpu *v)
 {
@@ -80,14 +37,14 @@ static struct vcpu *place_after(const struct runqueue *rq, const struct vcpu *v)
     for (int8_t prio = v->sched.prio; prio < SCHED_PRIOS && p == NULL; prio++) {
         p = rq->last[prio];
     }
-    /*@ loop invariant p != \null ==> waits(p) && p->sched.prio >= v->sched.prio &&
+    /*@ loop invariant p != \null ==> waits(rq, p) && p->sched.prio >= v->sched.prio &&
             (p->sched.next == \null || goes_before(v, p->sched.next));
         loop invariant p == \null ==> rq->head == \null || goes_before(v, rq->head);
         loop assigns p;
         loop variant place(p); */
     while (p != NULL && p->sched.prio == v->sched.prio && p->sched.key > v->sched.key) {
         //@ assert follows(rq, p);
-        /*@ assert p->sched.prev != \null ==> waits(p->sched.prev) &&
+        /*@ assert p->sched.prev != \null ==> waits(rq, p->sched.prev) &&
                 p->sched.prev->sched.next == p && p->sched.prev->sched.prio >= p->sched.prio; */
         p = p->sched.prev;
     }
@@ -134,21 +91,14 @@ static void put_between(struct runqueue *rq, struct vcpu *v, struct vcpu *prev, 
     store_u32(&rq->length, rq->length + 1);
 }
 
-/*@ requires queue(rq) && room(rq, v) && \valid(v) && \base_addr(v) != \base_addr(rq);
-    requires !v->sched.queued && !v->sched.running;
-    requires rq->length < UINT32_MAX && 0 <= v->sched.prio < SCHED_PRIOS;
-    assigns v->sched.prev, v->sched.next, v->sched.queued, rq->head, rq->tail, rq->length,
-        rq->last[v->sched.prio], {p->sched.next | struct vcpu *p; waits(p)},
-        {p->sched.prev | struct vcpu *p; waits(p)};
-    ensures INV_SCHED_1: v->sched.queued && rq->length == \old(rq->length) + 1;
-    ensures named: *next_of(rq, v->sched.prev) == v && *prev_of(rq, v->sched.next) == v;
-    ensures INV_SCHED_2: v->sched.prev != \null ==> !goes_before(v, v->sched.prev);
-    ensures INV_SCHED_2_next: v->sched.next != \null ==> goes_before(v, v->sched.next); */
 void rq_insert(struct runqueue *rq, struct vcpu *v)
 {
     struct vcpu *prev = place_after(rq, v);
+    /*@ assert before: prev != \null ==> follows(rq, prev); */
     struct vcpu *next = prev != NULL ? prev->sched.next : rq->head;
 
+    /*@ assert behind: next != \null ==> waits(rq, next) && follows(rq, next); */
+    /*@ assert gap: gap(rq, v, prev, next); */
     check(!v->sched.queued && !v->sched.running);
     put_between(rq, v, prev, next);
 }
@@ -171,18 +121,6 @@ static void unname_last(struct runqueue *rq, struct vcpu *v)
     }
 }
 
-/*@ requires \valid(rq) && \valid(v) && \base_addr(v) != \base_addr(rq);
-    requires v->sched.queued && 0 <= v->sched.prio < SCHED_PRIOS && rq->length > 0;
-    requires gap(rq, v, v->sched.prev, v->sched.next);
-    assigns v->sched.prev, v->sched.next, v->sched.queued, *next_of(rq, v->sched.prev),
-        *prev_of(rq, v->sched.next), rq->last[v->sched.prio], rq->length;
-    ensures INV_SCHED_1: !v->sched.queued && v->sched.prev == \null && v->sched.next == \null &&
-        rq->length == \old(rq->length) - 1;
-    ensures joined: *next_of(rq, \old(v->sched.prev)) == \old(v->sched.next);
-    ensures joined: *prev_of(rq, \old(v->sched.next)) == \old(v->sched.prev);
-    ensures last: \let prev = \old(v->sched.prev); \let was = \old(rq->last[v->sched.prio]);
-        \let now = rq->last[v->sched.prio];
-        now == (was != v ? was : peer_of(v->sched.prio, prev)); */
 void rq_remove(struct runqueue *rq, struct vcpu *v)
 {
     struct vcpu *prev = v->sched.prev, *next = v->sched.next;

@@ -49,8 +49,8 @@ struct vcpu {
     uint64_t periodic_period; /* ns, 0: off */
     uint32_t poll_port;       /* single polled port, 0: a set */
 
-    uint32_t virq_port[24]; /* port bound to each per-vCPU VIRQ, 0: none */
-    void *fifo_control;     /* evtchn_fifo_control_block, see evtchn_fifo.c */
+    uint32_t virq_port[24];                         /* port bound to each per-vCPU VIRQ, 0: none */
+    struct evtchn_fifo_control_block *fifo_control; /* the guest's, or NULL: evtchn_fifo.c */
     void *fifo_page;
     uint32_t fifo_queue_tail[16];
 
